@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# images.sh makes the platform's images, those that changed: binaries are compiled once on this machine, each image's context is
+# its Dockerfile, its binary and its own files, and a hash of that context, kept as a label, tells whether it is already made.
+#   IMAGES="router etcd"   only these
+#   FAILPOINT=1            also deis/controller:failpoint, for the crash tests
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+ALL="etcd filter database registry logger logspout publisher controller builder router slugbuilder slugrunner"
+IMAGES=${IMAGES:-$ALL}
+BIN=$ROOT/bin
+# Beside the base, an image may need 1 GB while it is built; all of them together about 2 GB.
+FLOOR_MB=3072
+
+# commands prints the packages of cmd/ that the images asked for need, and always the users' client.
+commands() {
+  local image
+  for image in $IMAGES; do
+    case $image in
+    etcd | filter) ;;
+    slugbuilder | slugrunner) echo slug ;;
+    *) echo "$image" ;;
+    esac
+  done | sort -u
+  echo deis
+}
+
+# compile puts every binary into bin/. Go leaves one alone whose inputs did not change.
+compile() {
+  local name packages=()
+  have go || die "Go $(sed -n 's/^go //p' "$ROOT/go.mod") or later is needed to compile the platform: install it from go.dev/dl"
+  for name in $(commands); do packages+=("./cmd/$name"); done
+  mkdir -p "$BIN/failpoint"
+  say "compile: $(commands | tr '\n' ' ')"
+  (cd "$ROOT" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$BIN/" "${packages[@]}")
+  if [[ -n ${FAILPOINT:-} ]]; then
+    (cd "$ROOT" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -tags failpoint -o "$BIN/failpoint/" ./cmd/controller)
+  fi
+}
+
+# files prints what an image's context holds, as paths from the repository, its Dockerfile first.
+files() {
+  case $1 in
+  etcd) echo deploy/local/etcd/Dockerfile ;;
+  filter) echo deploy/local/filter/Dockerfile deploy/local/filter/filter.sh ;;
+  slugbuilder) echo builder/slugbuilder/Dockerfile bin/slug builder/slugbuilder/rootfs builder/buildpacks ;;
+  slugrunner) echo builder/slugrunner/Dockerfile bin/slug builder/slugrunner/rootfs ;;
+  *) echo "$1/Dockerfile" "bin/$1" "$1/rootfs" ;;
+  esac
+}
+
+# make_context fills a folder with an image's context; the failpoint controller's binary takes the place of the usual one.
+make_context() {
+  local image=$1 tag=$2 dir=$3 path
+  for path in $(files "$image"); do
+    [[ -e $ROOT/$path ]] || { [[ $path == */rootfs || $path == */buildpacks ]] && continue; }
+    [[ -e $ROOT/$path ]] || die "image $image needs $path, which is not there"
+    mkdir -p "$dir/$(dirname "$path")"
+    cp -a "$ROOT/$path" "$dir/$path"
+  done
+  [[ $tag != failpoint ]] || cp -a "$BIN/failpoint/$image" "$dir/bin/$image"
+}
+
+# stamp_of stands for an image's context and base: names, modes and contents.
+stamp_of() {
+  local image=$1 tag=$2 path swap=""
+  [[ $tag != failpoint ]] || swap="$BIN/failpoint/$image"
+  {
+    docker image inspect --format '{{.Id}}' "deis/base:$VERSION"
+    for path in $(files "$image"); do
+      [[ -e $ROOT/$path ]] || continue
+      (cd "$ROOT" && find "$path" -printf '%p %m %l\n' | LC_ALL=C sort)
+      if [[ $path == "bin/$image" && -n $swap ]]; then
+        sha256sum <"$swap"
+      else
+        (cd "$ROOT" && find "$path" -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
+      fi
+    done
+  } | sha256sum | cut -c1-16
+}
+
+# make_image builds one image when its stamp is not the one that is there, and lets the one it replaces go.
+make_image() {
+  local image=$1 tag=$2 name stamp old log context began=$SECONDS
+  name=deis/$image:$tag
+  stamp=$(stamp_of "$image" "$tag")
+  [[ $(image_label "$name" deis.stamp) != "$stamp" ]] || return 0
+  printf '%-12s building ... ' "$image"
+  old=$(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null || true)
+  context=$(mktemp -d "${TMPDIR:-/var/tmp}/deis-image.XXXXXX")
+  log=$context.log
+  # shellcheck disable=SC2064 # the folder of now
+  trap "rm -rf '$context' '$log'" EXIT
+  make_context "$image" "$tag" "$context"
+  if ! tar -C "$context" --numeric-owner --owner=0 --group=0 -c . |
+    docker build --force-rm --file "$(files "$image" | cut -d' ' -f1)" --label "deis.stamp=$stamp" --label "deis.component=$image" --tag "$name" - \
+      >"$log" 2>&1; then
+    say failed
+    tail -n 25 "$log" >&2
+    die "building $name failed (its last lines are above)"
+  fi
+  rm -rf "$context" "$log"
+  trap - EXIT
+  if [[ -n $old && $old != "$(docker image inspect --format '{{.Id}}' "$name")" ]]; then
+    docker image rm "$old" >/dev/null 2>&1 || true # a running container may still have it
+  fi
+  # The release image of an app may be FROM deis/slugrunner: that name is one of the two published bases.
+  [[ $image != slugrunner ]] || docker tag "$name" deis/slugrunner:latest
+  say "done in $((SECONDS - began)) s"
+}
+
+main() {
+  local image
+  docker version >/dev/null 2>&1 || die "no Docker Engine answers: run 'make engine' first"
+  if [[ -z $(docker image ls --quiet "deis/router:$VERSION") ]]; then
+    need_disk "$(docker info --format '{{.DockerRootDir}}')" "$FLOOR_MB" "building the images"
+  fi
+  "$HERE/base.sh"
+  compile
+  for image in $IMAGES; do make_image "$image" "$VERSION"; done
+  [[ -z ${FAILPOINT:-} ]] || make_image controller failpoint
+}
+
+main "$@"
