@@ -1,0 +1,99 @@
+package etcd
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/deis/deis/internal/retry"
+)
+
+// revokeTimeout bounds the revocation of a lease on exit.
+const revokeTimeout = 2 * time.Second
+
+// Lease proves life: the keys it holds vanish together, at one revision, when
+// nothing has renewed it for its time to live.
+type Lease struct {
+	kv   *KV
+	id   clientv3.LeaseID
+	lost chan struct{}
+	stop context.CancelFunc
+}
+
+// Grant makes a lease and renews it until ctx ends or etcd says it is gone.
+func (kv *KV) Grant(ctx context.Context, ttl time.Duration) (*Lease, error) {
+	call, cancelCall := context.WithTimeout(ctx, callTimeout)
+	defer cancelCall()
+	resp, err := kv.client.Grant(call, int64(ttl/time.Second))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	renewals, err := kv.client.KeepAlive(ctx, resp.ID)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	l := &Lease{kv: kv, id: resp.ID, lost: make(chan struct{}), stop: cancel}
+	go func() {
+		defer close(l.lost)
+		for range renewals { // closed when the lease is gone or ctx has ended
+		}
+	}()
+	return l, nil
+}
+
+// ID is what Entry.Lease says of the keys that the lease holds.
+func (l *Lease) ID() int64 { return int64(l.id) }
+
+// Lost is closed once the lease is no longer renewed: it ran out, was revoked,
+// or its context ended.
+func (l *Lease) Lost() <-chan struct{} { return l.lost }
+
+// Put writes keys on the lease in one transaction (at most 128).
+func (l *Lease) Put(ctx context.Context, pairs map[string]string) error {
+	ops := make([]Op, 0, len(pairs))
+	for k, v := range pairs {
+		ops = append(ops, Op{clientv3.OpPut(k, v, clientv3.WithLease(l.id))})
+	}
+	_, err := l.kv.Apply(ctx, ops...)
+	return err
+}
+
+// Release stops renewing; the keys lapse when the time to live is over.
+func (l *Lease) Release() {
+	l.stop()
+	<-l.lost
+}
+
+// Revoke ends the lease and deletes its keys now.
+func (l *Lease) Revoke(ctx context.Context) error {
+	l.Release()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+	defer cancel()
+	_, err := l.kv.client.Revoke(ctx, l.id)
+	return err
+}
+
+// Announce holds pairs in etcd on a lease of ttl until ctx ends, and then
+// deletes them. A lost lease is replaced and the pairs are written again.
+func Announce(ctx context.Context, log *slog.Logger, kv *KV, pairs map[string]string, ttl time.Duration) error {
+	return retry.Forever(ctx, log, "announce", func(ctx context.Context) error {
+		lease, err := kv.Grant(ctx, ttl)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err := lease.Revoke(ctx); err != nil {
+				log.Warn("lease left to lapse", "err", err)
+			}
+		}()
+		if err := lease.Put(ctx, pairs); err != nil {
+			return err
+		}
+		<-lease.Lost()
+		return nil
+	})
+}
