@@ -8,7 +8,7 @@ ROOT=$(cd "$HERE/../.." && pwd)
 export ROOT HERE
 
 # VERSION is the platform's, the tag of every image.
-VERSION=1.14.0
+VERSION=$(sed -n 's/^const Platform = "\(.*\)"/\1/p' "$ROOT/internal/version/version.go")
 export VERSION
 
 # The Engine's classic builder is the one every supported version has.
