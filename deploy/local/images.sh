@@ -3,6 +3,7 @@
 # its Dockerfile, its binary and its own files, and a hash of that context, kept as a label, tells whether it is already made.
 #   IMAGES="router etcd"   only these
 #   FAILPOINT=1            also deis/controller:failpoint, for the crash tests
+# "images.sh compile" stops after the binaries.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 ALL="etcd filter database registry logger logspout publisher controller builder router slugbuilder slugrunner"
@@ -110,6 +111,10 @@ make_image() {
 
 main() {
   local image
+  if [[ ${1:-} == compile ]]; then
+    compile
+    return
+  fi
   docker version >/dev/null 2>&1 || die "no Docker Engine answers: run 'make engine' first"
   if [[ -z $(docker image ls --quiet "deis/router:$VERSION") ]]; then
     need_disk "$(docker info --format '{{.DockerRootDir}}')" "$FLOOR_MB" "building the images"
