@@ -2,6 +2,7 @@
 # base.sh makes deis/base, the Debian 13 under every image that is not a lone binary: pulled where an image registry
 # answers, else made by debootstrap. It carries the CA bundle of this machine (CA_BUNDLE) and its package sources, so that
 # apt-get and TLS work in containers wherever they work here. REFRESH=1 makes it anew, for security updates.
+# "base.sh mirror" and "base.sh apt-settings" print what it found, for who makes another root.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 SUITE=trixie
@@ -55,14 +56,10 @@ apt_settings() {
     grep -vE '""|localhost|127\.0\.0\.' || true
 }
 
-# stamp_of_root stands for what the root depends on; stamp_of_base for what the finished image does.
-stamp_of_root() { hash8 "$SUITE $(mirror "") $(sed -n '/^make_root/,/^}/p' "$HERE/base.sh")"; }
-stamp_of_base() {
-  { stamp_of_root; cat "$HERE/base.sh" "$HERE/base/Dockerfile"; cat "$CA_BUNDLE"; mirror ""; mirror -security; apt_settings; } |
-    sha256sum | cut -c1-16
-}
+# stamp_of_root stands for what the root depends on: the suite, where it comes from, and what the functions that make it say.
+stamp_of_root() { hash8 "$SUITE $(mirror "") $(declare -f make_root slim)"; }
 
-# make_root makes deis/base:root, a plain Debian.
+# make_root makes deis/base:root, a plain Debian. It runs in a shell of its own, whose end removes the tree.
 make_root() {
   if timeout "$PULL_SECONDS" docker pull --quiet "debian:$SUITE-slim" >/dev/null 2>&1; then
     say "base: pulled Debian $SUITE"
@@ -84,8 +81,6 @@ make_root() {
   slim "$tree/root"
   tar -C "$tree/root" --numeric-owner --one-file-system -c . |
     docker import --change "LABEL deis.stamp=$(stamp_of_root)" --change 'CMD ["bash"]' - "$ROOT_IMAGE" >/dev/null
-  rm -rf --one-file-system "$tree"
-  trap - EXIT
 }
 
 # slim takes from a root what no container reads, now and with every later package.
@@ -132,33 +127,49 @@ write_certificates() {
   cp "$CA_BUNDLE" "$dir/etc/ssl/certs/ca-certificates.crt"
 }
 
+# make_context fills a folder with what the finished image is made of.
+make_context() {
+  cp "$HERE/base/Dockerfile" "$1/"
+  mkdir -p "$1/machine/etc/apt/apt.conf.d"
+  apt_settings >"$1/machine/etc/apt/apt.conf.d/80machine"
+  write_sources "$1/machine"
+  write_certificates "$1/machine"
+}
+
+# stamp_of_base stands for a context and the root it goes on.
+stamp_of_base() {
+  { stamp_of_root && find "$1" -type f -printf '%P\n' | LC_ALL=C sort && find "$1" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat; } |
+    sha256sum | cut -c1-16
+}
+
 make_base() {
-  local stamp=$1 context
-  context=$(mktemp -d "${TMPDIR:-/var/tmp}/deis-base.XXXXXX")
-  # shellcheck disable=SC2064 # the folder of now
-  trap "rm -rf '$context'" EXIT
-  cp "$HERE/base/Dockerfile" "$context/"
-  write_sources "$context/machine"
-  write_certificates "$context/machine"
-  mkdir -p "$context/machine/etc/apt/apt.conf.d"
-  apt_settings >"$context/machine/etc/apt/apt.conf.d/80machine"
-  if ! docker build --build-arg "ROOT_IMAGE=$ROOT_IMAGE" --label "deis.stamp=$stamp" --tag "deis/base:$VERSION" --tag deis/base:latest \
+  local context=$1 old
+  old=$(docker image inspect --format '{{.Id}}' "deis/base:$VERSION" 2>/dev/null || true)
+  if ! docker build --build-arg "ROOT_IMAGE=$ROOT_IMAGE" --label "deis.stamp=$2" --tag "deis/base:$VERSION" --tag deis/base:latest \
     "$context" >"$context/log" 2>&1; then
     tail -n 20 "$context/log" >&2
     die "building deis/base failed (its last lines are above)"
   fi
-  rm -rf "$context"
-  trap - EXIT
+  [[ -z $old ]] || docker image rm "$old" >/dev/null 2>&1 || true # the images made from it still have it
 }
 
 main() {
   [[ -r $CA_BUNDLE ]] || die "no CA bundle at $CA_BUNDLE: install ca-certificates or set CA_BUNDLE"
-  local stamp
-  stamp=$(stamp_of_base)
+  local stamp context
+  context=$(mktemp -d "${TMPDIR:-/var/tmp}/deis-base.XXXXXX")
+  # shellcheck disable=SC2064 # the folder of now
+  trap "rm -rf '$context'" EXIT
+  make_context "$context"
+  stamp=$(stamp_of_base "$context")
   if [[ -z ${REFRESH:-} && $(image_label "deis/base:$VERSION" deis.stamp) == "$stamp" ]]; then return; fi
-  if [[ -n ${REFRESH:-} || $(image_label "$ROOT_IMAGE" deis.stamp) != "$(stamp_of_root)" ]]; then make_root; fi
-  make_base "$stamp"
+  if [[ -n ${REFRESH:-} || $(image_label "$ROOT_IMAGE" deis.stamp) != "$(stamp_of_root)" ]]; then (make_root); fi
+  make_base "$context" "$stamp"
   say "base: deis/base:$VERSION is made"
 }
 
-main "$@"
+case ${1:-} in
+"") main ;;
+mirror) mirror "" ;;
+apt-settings) apt_settings ;;
+*) die "base.sh: unknown word $1" ;;
+esac

@@ -12,7 +12,7 @@ BIN=$ROOT/bin
 # Beside the base, an image may need 1 GB while it is built; all of them together about 2 GB.
 FLOOR_MB=3072
 
-# commands prints the packages of cmd/ that the images asked for need, and always the users' client.
+# commands prints the packages of cmd/ that the images asked for need, and the users' client when it is all of them.
 commands() {
   local image
   for image in $IMAGES; do
@@ -22,7 +22,7 @@ commands() {
     *) echo "$image" ;;
     esac
   done | sort -u
-  echo deis
+  [[ $IMAGES != "$ALL" ]] || echo deis
 }
 
 # compile puts every binary into bin/. Go leaves one alone whose inputs did not change.
@@ -31,7 +31,8 @@ compile() {
   have go || die "Go $(sed -n 's/^go //p' "$ROOT/go.mod") or later is needed to compile the platform: install it from go.dev/dl"
   for name in $(commands); do packages+=("./cmd/$name"); done
   mkdir -p "$BIN/failpoint"
-  say "compile: $(commands | tr '\n' ' ')"
+  [[ -n ${packages[*]} ]] || return 0
+  say "compile: $(commands | paste -sd ' ')"
   (cd "$ROOT" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$BIN/" "${packages[@]}")
   if [[ -n ${FAILPOINT:-} ]]; then
     (cd "$ROOT" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -tags failpoint -o "$BIN/failpoint/" ./cmd/controller)
