@@ -25,7 +25,7 @@ read_settings() {
   DOMAIN=${DOMAIN:-localhost}
   [[ $DOMAIN =~ ^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$ ]] || die "DOMAIN=$DOMAIN: a domain is small letters, digits, hyphens and dots"
   for address in ${LISTEN//,/ }; do
-    [[ $address == 0.0.0.0 || $address == 127.* ]] || ip -4 -o addr show | grep -qF " $address/" ||
+    [[ $address == 0.0.0.0 || $address == 127.* || $(ip -4 -o addr show) == *" $address/"* ]] ||
       die "LISTEN=$address: this machine has no such address (it is IPv4 addresses, separated by commas, or 0.0.0.0)"
   done
 }

@@ -79,7 +79,7 @@ packages_of() { docker exec "$NAME" dpkg-query -W -f '${Package}\n' | LC_ALL=C s
 # answer asks the demo's app through the router there.
 answer() { in_host 'curl --silent --show-error --fail --noproxy "*" --max-time 5 --header "Host: demo.localhost" http://127.0.0.1/'; }
 
-is_answering() { answer 2>/dev/null | grep -q 'Powered by Deis'; }
+is_answering() { [[ $(answer 2>/dev/null) == *"Powered by Deis"* ]]; }
 all_ready() { in_host deploy/local/status.sh >/dev/null 2>&1; }
 
 restart_engine() {
