@@ -107,6 +107,7 @@ type ReleaseRecords interface {
 	Release(ctx context.Context, app string, version int) (Release, error)
 	LatestRelease(ctx context.Context, app string) (Release, error)
 	Releases(ctx context.Context, app string, p Page) ([]Release, int, error)
+	// PendingReleases are those of one app, of all apps if app is empty.
 	PendingReleases(ctx context.Context, app string) ([]Release, error)
 	// ReleaseOfPush finds a release, pending or live, by the id of its push.
 	ReleaseOfPush(ctx context.Context, app, push string) (Release, error)

@@ -1,0 +1,50 @@
+package deis
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Bounds of waiting.
+const (
+	lockWaitConfig = 5 * time.Second  // as Deis v1 waited for a config change
+	lockWait       = 60 * time.Second // for everything else that changes an app
+)
+
+// Needs is all that the rules depend on. Every field must be set.
+type Needs struct {
+	Log        *slog.Logger
+	Platform   string // DEIS_NAME
+	Records    Records
+	Scheduler  Scheduler
+	Routes     Routes
+	Images     Images
+	Mirror     Mirror
+	AppLogs    AppLogs
+	Settings   Settings
+	BuilderKey string
+
+	DeployTimeout time.Duration // until new containers are ready, beside their health check's initial delay
+	Drain         time.Duration // from the last router's convergence to SIGTERM
+	Parallel      int           // containers of one app that are started or stopped at once
+}
+
+// Controller is the rules, with all they need. Its methods are what package
+// rest offers to clients; Converge works in the background.
+type Controller struct {
+	Needs
+	queue    *queue         // apps to look at
+	removals sync.WaitGroup // containers that leave after their operation was answered
+}
+
+// New makes a Controller.
+func New(n Needs) *Controller {
+	return &Controller{Needs: n, queue: newQueue()}
+}
+
+// event writes a line to the app's log.
+func (c *Controller) event(app, message string) { c.AppLogs.Event("INFO", app, message) }
+
+// fail writes an error to the app's log.
+func (c *Controller) fail(app, message string) { c.AppLogs.Event("ERROR", app, message) }

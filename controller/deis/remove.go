@@ -1,0 +1,177 @@
+package deis
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/deis/deis/internal/jobid"
+)
+
+const (
+	removeTimeout = 3 * time.Minute // for removals in the background
+	keepImages    = 20              // release images of an app in the registry
+)
+
+// retire takes Leaving containers out of the routers and returns; they are
+// stopped and forgotten in the background.
+func (c *Controller) retire(ctx context.Context, app string, rows []Container) {
+	if len(rows) == 0 {
+		return
+	}
+	if err := c.withdraw(ctx, app, rows); err != nil {
+		c.Log.Warn("containers not withdrawn yet", "app", app, "err", err)
+	}
+	c.hit(ctx, afterWithdraw)
+	c.background(func(ctx context.Context) {
+		if err := c.remove(ctx, rows, c.Drain); err != nil {
+			c.Log.Warn("containers not removed yet", "app", app, "err", err)
+			c.queue.add(app)
+		}
+	})
+}
+
+// background runs fn apart from the request that caused it; Converge waits for it.
+func (c *Controller) background(fn func(context.Context)) {
+	c.removals.Add(1)
+	go func() {
+		defer c.removals.Done()
+		ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
+		defer cancel()
+		fn(ctx)
+	}()
+}
+
+// withdraw takes containers out of the routers.
+func (c *Controller) withdraw(ctx context.Context, app string, rows []Container) error {
+	statuses, err := c.Scheduler.States(ctx, app)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]string, len(statuses))
+	for _, s := range statuses {
+		known[s.UUID] = s.Container
+	}
+	jobs := make(map[jobid.ID]string, len(rows))
+	for _, row := range rows {
+		if id := known[row.UUID]; id != "" && row.Job().Routable() {
+			jobs[row.Job()] = id
+		}
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	return c.Routes.Withdraw(ctx, jobs)
+}
+
+// remove withdraws containers, lets requests end for the drain, stops and
+// destroys them and deletes their rows. It may be repeated.
+func (c *Controller) remove(ctx context.Context, rows []Container, drain time.Duration) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	app := rows[0].App
+	if err := c.withdraw(ctx, app, rows); err != nil {
+		return err
+	}
+	sleep(ctx, drain)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.Parallel)
+	for _, row := range rows {
+		g.Go(func() error {
+			if err := c.Scheduler.Stop(gctx, row.UUID); err != nil {
+				return err
+			}
+			return c.Scheduler.Destroy(gctx, row.UUID)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := c.Routes.Forget(ctx, jobsOf(rows)); err != nil {
+		return err
+	}
+	return c.Records.DeleteContainers(ctx, uuids(rows))
+}
+
+// cleanImages removes, in the background, images that no release needs: from
+// the Engine all but the current and the previous, from the registry all but
+// the last twenty.
+func (c *Controller) cleanImages(app string) {
+	c.background(func(ctx context.Context) {
+		releases, _, err := c.Records.Releases(ctx, app, Page{Size: 2, Number: 1})
+		if err != nil {
+			c.Log.Warn("images not cleaned", "app", app, "err", err)
+			return
+		}
+		keep := make([]string, 0, len(releases))
+		for _, r := range releases {
+			keep = append(keep, r.Image)
+		}
+		if err := c.Scheduler.RemoveImages(ctx, app, keep); err != nil {
+			c.Log.Warn("engine images not cleaned", "app", app, "err", err)
+		}
+		if err := c.Images.Prune(ctx, app, keepImages); err != nil {
+			c.Log.Warn("registry images not cleaned", "app", app, "err", err)
+		}
+	})
+}
+
+// DestroyApp ends an app: its containers, images, logs, routes and rows. It
+// may be repeated; a controller that dies in between finishes it at its next
+// start.
+func (c *Controller) DestroyApp(ctx context.Context, by User, id string) error {
+	if _, err := c.authorize(ctx, by, id, Own); err != nil {
+		return err
+	}
+	ctx, unlock, err := c.lock(ctx, id, lockWait)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.Records.MarkDestroyed(ctx, id); err != nil {
+		return err
+	}
+	if err := c.destroy(ctx, id); err != nil {
+		c.queue.add(id)
+		return &Error{Kind: Unavailable, Detail: "The app is being destroyed, which goes on in the background.", Err: err}
+	}
+	return nil
+}
+
+// destroy does what MarkDestroyed promised. Its caller holds the app's lock.
+func (c *Controller) destroy(ctx context.Context, app string) error {
+	rows, err := c.Records.Containers(ctx, app)
+	if err != nil {
+		return err
+	}
+	if err := c.Records.SetPhase(ctx, uuids(rows), Leaving); err != nil {
+		return err
+	}
+	if err := c.remove(ctx, rows, 0); err != nil {
+		return err
+	}
+	statuses, err := c.Scheduler.States(ctx, app)
+	if err != nil {
+		return err
+	}
+	for _, s := range statuses { // one-off containers, and what no row knows
+		if err := c.Scheduler.Destroy(ctx, s.UUID); err != nil {
+			return err
+		}
+	}
+	if err := c.Scheduler.RemoveImages(ctx, app, nil); err != nil {
+		return err
+	}
+	if err := c.Images.Delete(ctx, app); err != nil {
+		return err
+	}
+	if err := c.AppLogs.Delete(ctx, app); err != nil {
+		return err
+	}
+	if err := c.Mirror.Update(ctx); err != nil {
+		return err
+	}
+	return c.Records.DeleteApp(ctx, app)
+}
