@@ -1,0 +1,330 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os/exec"
+	"runtime"
+	"strings"
+
+	"github.com/deis/deis/client/controller"
+)
+
+func appsVerbs(f *Factory) []*verb {
+	return []*verb{
+		newAppsCreate(f, nil), newAppsList(f, nil), newAppsInfo(f, nil), newAppsOpen(f, nil),
+		newAppsLogs(f, nil), newAppsRun(f, nil), newAppsDestroy(f, nil), newAppsTransfer(f, nil),
+	}
+}
+
+type appsCreateOptions struct {
+	*Factory
+	ID, Buildpack, Remote string
+	NoRemote              bool
+}
+
+func newAppsCreate(f *Factory, runF func(context.Context, *appsCreateOptions) error) *verb {
+	o := &appsCreateOptions{Factory: f, Remote: "deis"}
+	v := newVerb("apps:create", "create an app", "Creates an app and adds the git remote to push it to.")
+	v.optional(&o.ID, "<id>", "the app's name; the controller makes one up if there is none")
+	v.boolean(&o.NoRemote, "no-remote", "", "add no git remote")
+	v.option(&o.Buildpack, "buildpack", "b", "URL", "the buildpack to build the app with")
+	v.option(&o.Remote, "remote", "r", "NAME", "the git remote's name; deis by default")
+	return action(v, o, runF, runAppsCreate)
+}
+
+func runAppsCreate(ctx context.Context, o *appsCreateOptions) error {
+	a, err := o.account()
+	if err != nil {
+		return err
+	}
+	var app controller.App
+	err = o.waiting("Creating Application... ", func() error {
+		app, err = a.api.CreateApp(ctx, o.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	o.printf("done, created %s\n", app.ID)
+	if o.Buildpack != "" {
+		change := controller.ConfigChange{Values: map[string]any{"BUILDPACK_URL": o.Buildpack}}
+		if _, err := a.api.ChangeConfig(ctx, app.ID, change); err != nil {
+			return err
+		}
+	}
+	remote := a.RemoteURL(app.ID)
+	if !o.NoRemote {
+		if err := o.addRemote(ctx, o.Remote, remote, app.ID); err != nil {
+			return err
+		}
+	}
+	o.printf("remote available at %s\n", remote)
+	return nil
+}
+
+type appsListOptions struct {
+	*Factory
+	Limit *int
+}
+
+func newAppsList(f *Factory, runF func(context.Context, *appsListOptions) error) *verb {
+	o := &appsListOptions{Factory: f}
+	v := newVerb("apps:list", "list the apps", "Lists the apps that are yours or shared with you.")
+	v.limited(&o.Limit)
+	return action(v, o, runF, runAppsList)
+}
+
+func runAppsList(ctx context.Context, o *appsListOptions) error {
+	a, err := o.account()
+	if err != nil {
+		return err
+	}
+	page, err := a.api.ListApps(ctx, a.size(o.Limit))
+	if err != nil {
+		return err
+	}
+	o.printf("=== Apps%s\n", count(page))
+	o.lines(names(page.Results, func(app controller.App) string { return app.ID }))
+	return nil
+}
+
+type appsInfoOptions struct {
+	*Factory
+	App string
+}
+
+func newAppsInfo(f *Factory, runF func(context.Context, *appsInfoOptions) error) *verb {
+	o := &appsInfoOptions{Factory: f}
+	v := newVerb("apps:info", "describe an app", "Describes an app, its processes and its domains.")
+	v.forApp(&o.App)
+	return action(v, o, runF, runAppsInfo)
+}
+
+func runAppsInfo(ctx context.Context, o *appsInfoOptions) error {
+	t, err := o.target(ctx, o.App)
+	if err != nil {
+		return err
+	}
+	app, err := t.api.App(ctx, t.app)
+	if err != nil {
+		return err
+	}
+	o.printf("=== %s Application\n", app.ID)
+	o.field("updated", app.Updated)
+	o.field("uuid", app.UUID)
+	o.field("created", app.Created)
+	o.field("url", app.URL)
+	o.field("owner", app.Owner)
+	o.field("id", app.ID)
+	o.printf("\n")
+	if err := o.listProcesses(ctx, t, nil); err != nil {
+		return err
+	}
+	o.printf("\n")
+	if err := o.listDomains(ctx, t, nil); err != nil {
+		return err
+	}
+	o.printf("\n")
+	return nil
+}
+
+type appsOpenOptions struct {
+	*Factory
+	App string
+}
+
+func newAppsOpen(f *Factory, runF func(context.Context, *appsOpenOptions) error) *verb {
+	o := &appsOpenOptions{Factory: f}
+	v := newVerb("apps:open", "open an app in the browser", "Opens an app in the browser.")
+	v.forApp(&o.App)
+	return action(v, o, runF, runAppsOpen)
+}
+
+func runAppsOpen(ctx context.Context, o *appsOpenOptions) error {
+	t, err := o.target(ctx, o.App)
+	if err != nil {
+		return err
+	}
+	app, err := t.api.App(ctx, t.app)
+	if err != nil {
+		return err
+	}
+	address := app.URL
+	if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address) // the controller's word, and about to be an argument
+	if err != nil {
+		return err
+	}
+	argv := opener(runtime.GOOS, u.String())
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = o.Env
+	return cmd.Run()
+}
+
+// opener is the command that opens an address on an operating system.
+func opener(goos, address string) []string {
+	switch goos {
+	case "darwin":
+		return []string{"open", address}
+	case "windows":
+		return []string{"cmd", "/c", "start", strings.ReplaceAll(address, "&", "^&")}
+	}
+	return []string{"xdg-open", address}
+}
+
+type appsLogsOptions struct {
+	*Factory
+	App   string
+	Lines *int
+}
+
+func newAppsLogs(f *Factory, runF func(context.Context, *appsLogsOptions) error) *verb {
+	o := &appsLogsOptions{Factory: f}
+	v := newVerb("apps:logs", "read an app's log", "Prints the newest lines of an app's log: its processes, its builds and what the platform did with it.")
+	v.forApp(&o.App)
+	v.integer(&o.Lines, "lines", "n", "N", "how many lines")
+	return action(v, o, runF, runAppsLogs)
+}
+
+func runAppsLogs(ctx context.Context, o *appsLogsOptions) error {
+	t, err := o.target(ctx, o.App)
+	if err != nil {
+		return err
+	}
+	var lines controller.LogOptions
+	if o.Lines != nil {
+		lines.Lines = *o.Lines
+	}
+	body, err := t.api.Logs(ctx, t.app, lines)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	text := strings.TrimSuffix(strings.Trim(string(b), `"`), "\n")
+	for line := range strings.SplitSeq(text, "\n") {
+		o.logLine(line)
+	}
+	return nil
+}
+
+type appsRunOptions struct {
+	*Factory
+	App     string
+	Command []string
+}
+
+func newAppsRun(f *Factory, runF func(context.Context, *appsRunOptions) error) *verb {
+	o := &appsRunOptions{Factory: f}
+	v := newVerb("apps:run", "run a command in a container of its own",
+		"Runs a command in a container of its own, made as those of the app, prints what it wrote and ends with its exit code.")
+	v.usage = "[options] [--] <command>..."
+	v.many(&o.Command, "<command>...", "the command; behind -- its own options are left alone")
+	v.forApp(&o.App)
+	return action(v, o, runF, runAppsRun)
+}
+
+func runAppsRun(ctx context.Context, o *appsRunOptions) error {
+	t, err := o.target(ctx, o.App)
+	if err != nil {
+		return err
+	}
+	command := strings.Join(o.Command, " ")
+	o.printf("Running '%s'...\n", command)
+	result, err := t.api.Run(ctx, t.app, command)
+	if err != nil {
+		return err
+	}
+	o.printf("%s", result.Output)
+	if result.ExitCode != 0 {
+		return exitCode(result.ExitCode)
+	}
+	return nil
+}
+
+type appsDestroyOptions struct {
+	*Factory
+	App, Confirm string
+}
+
+func newAppsDestroy(f *Factory, runF func(context.Context, *appsDestroyOptions) error) *verb {
+	o := &appsDestroyOptions{Factory: f}
+	v := newVerb("apps:destroy", "remove an app", "Removes an app with all it has, after asking for its name.")
+	v.forApp(&o.App)
+	v.option(&o.Confirm, "confirm", "", "APP", "the app's name, instead of the question")
+	return action(v, o, runF, runAppsDestroy)
+}
+
+func runAppsDestroy(ctx context.Context, o *appsDestroyOptions) error {
+	t, err := o.target(ctx, o.App)
+	if err != nil {
+		return err
+	}
+	answer := o.Confirm
+	if answer == "" {
+		warning := fmt.Sprintf(` !    WARNING: Potentially Destructive Action
+ !    This command will destroy the application: %[1]s
+ !    To proceed, type "%[1]s" or re-run this command with --confirm=%[1]s
+
+> `, t.app)
+		if answer, err = o.IO.ReadLine(ctx, warning); err != nil {
+			return err
+		}
+		answer = strings.TrimSpace(answer)
+	}
+	if answer != t.app {
+		return sentence(fmt.Sprintf("App %s does not match confirm %s, aborting.", t.app, answer))
+	}
+	remote := ""
+	if t.detected {
+		remote = t.RemoteOf(ctx, o.Git(), t.app)
+	}
+	started := o.Now()
+	o.printf("Destroying %s...\n", t.app)
+	if err := t.api.DestroyApp(ctx, t.app); err != nil {
+		return err
+	}
+	o.took(started)
+	if remote == "" {
+		return nil
+	}
+	if err := o.Git().RemoveRemote(ctx, remote); err != nil {
+		return err
+	}
+	o.printf("Git remote %s removed\n", remote)
+	return nil
+}
+
+type appsTransferOptions struct {
+	*Factory
+	App, Username string
+}
+
+func newAppsTransfer(f *Factory, runF func(context.Context, *appsTransferOptions) error) *verb {
+	o := &appsTransferOptions{Factory: f}
+	v := newVerb("apps:transfer", "give an app to another user", "Gives an app to another user, who then owns it.")
+	v.required(&o.Username, "<username>", "the new owner")
+	v.forApp(&o.App)
+	return action(v, o, runF, runAppsTransfer)
+}
+
+func runAppsTransfer(ctx context.Context, o *appsTransferOptions) error {
+	t, err := o.target(ctx, o.App)
+	if err != nil {
+		return err
+	}
+	o.printf("Transferring %s to %s... ", t.app, o.Username)
+	if err := t.api.TransferApp(ctx, t.app, o.Username); err != nil {
+		return err
+	}
+	o.printf("done\n")
+	return nil
+}

@@ -1,0 +1,19 @@
+// Package cmd is the deis command: what is typed, what is printed, and how it
+// ends. Commands are named group:verb; a file holds a group. Each has an
+// options struct, a constructor that says how the options are given, and a run
+// function that does the work, so that a test can hold either end.
+//
+// Main follows one call: dispatch.go finds the verb, parse.go reads its
+// arguments by Deis v1's grammar, cobra runs it, fail prints its error.
+//
+// Environment: HOME (on Windows HOMEDRIVE and HOMEPATH); DEIS_PROFILE, the
+// name of the session file, client by default; DEIS_DRINK_OF_CHOICE, what to
+// wait with, coffee by default; PATH, for git, the browser's opener and
+// plugins; http_proxy, https_proxy and no_proxy.
+//
+// Files: ~/.deis/<profile>.json, the session; ~/.ssh/*.pub, the keys that
+// keys:add offers; in the working directory .env and Procfile.
+//
+// Exit codes: 0 for success and help, 1 for a failure, 130 when interrupted;
+// apps:run and plugins end with the code of what they ran.
+package cmd

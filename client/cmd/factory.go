@@ -1,0 +1,152 @@
+package cmd
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/deis/deis/client/controller"
+	"github.com/deis/deis/client/settings"
+	"github.com/deis/deis/internal/version"
+)
+
+// Factory is what commands are made of. Session and clients are made when a
+// command asks for them, so that help and usage errors need neither.
+type Factory struct {
+	IO  *IOStreams
+	Env []string // KEY=value, as os.Environ
+	Now func() time.Time
+
+	mismatch *string // the API version of a controller that has another
+}
+
+// NewFactory makes a Factory.
+func NewFactory(io *IOStreams, env []string) *Factory {
+	return &Factory{IO: io, Env: env, Now: time.Now}
+}
+
+// Getenv is a variable of the environment. Of two the last counts.
+func (f *Factory) Getenv(name string) string {
+	for i := len(f.Env) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(f.Env[i], name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// Git is the repository of the working directory.
+func (f *Factory) Git() settings.Git { return settings.Git{Env: f.Env} }
+
+// SessionPath is where the session is kept.
+func (f *Factory) SessionPath() (string, error) { return settings.Path(f.Getenv) }
+
+// Session is the login that commands act for.
+func (f *Factory) Session() (*settings.Session, error) {
+	path, err := f.SessionPath()
+	if err != nil {
+		return nil, err
+	}
+	return settings.Load(path)
+}
+
+// Save keeps a session for the commands to come.
+func (f *Factory) Save(s *settings.Session) error {
+	path, err := f.SessionPath()
+	if err != nil {
+		return err
+	}
+	return s.Save(path)
+}
+
+// Client speaks to a session's controller with the session's token.
+func (f *Factory) Client(s *settings.Session) (*controller.Client, error) {
+	o := controller.Options{
+		URL: s.Controller, Token: s.Token, Insecure: !s.SSLVerify,
+		OnVersion: func(server string) { f.mismatch = &server },
+	}
+	if s.CAFile != "" {
+		pool, err := trust(s.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		o.RootCAs = pool
+	}
+	return controller.New(o)
+}
+
+// trust is the system's certificates and those in a file.
+func trust(caFile string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", caFile)
+	}
+	return pool, nil
+}
+
+// warnVersion tells, once and where no script reads it, that the controller
+// has another API.
+func (f *Factory) warnVersion() {
+	if f.mismatch == nil {
+		return
+	}
+	fmt.Fprintf(f.IO.Err, `!    WARNING: Client and server API versions do not match. Please consider upgrading.
+!    Client version: %s
+!    Server version: %s
+`, version.API, *f.mismatch)
+}
+
+// account is what commands about the user or the platform need.
+type account struct {
+	*settings.Session
+	api *controller.Client
+}
+
+func (f *Factory) account() (account, error) {
+	session, err := f.Session()
+	if err != nil {
+		return account{}, err
+	}
+	client, err := f.Client(session)
+	return account{session, client}, err
+}
+
+// size is the length of lists: what -l says, else the session's.
+func (a account) size(limit *int) int {
+	if limit != nil {
+		return *limit
+	}
+	return a.ResponseLimit
+}
+
+// target is what commands about an app need.
+type target struct {
+	account
+	app      string
+	detected bool // not named by -a
+}
+
+func (f *Factory) target(ctx context.Context, app string) (target, error) {
+	a, err := f.account()
+	if err != nil {
+		return target{}, err
+	}
+	if app != "" {
+		return target{account: a, app: app}, nil
+	}
+	app, err = a.DetectApp(ctx, f.Git())
+	return target{account: a, app: app, detected: true}, err
+}
+
+// printf writes to the command's output.
+func (f *Factory) printf(format string, args ...any) { fmt.Fprintf(f.IO.Out, format, args...) }

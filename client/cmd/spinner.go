@@ -1,0 +1,51 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// frames are what turns while a command waits, one each spinInterval. Each
+// is erased by backspaces before the next.
+var frames = []string{"...", "o..", ".o.", "..o"}
+
+const spinInterval = 400 * time.Millisecond
+
+// waiting prints message and runs fn, behind a spinner if the output goes to a
+// terminal. What follows the message (`done`) is the caller's to print.
+func (f *Factory) waiting(message string, fn func() error) error {
+	fmt.Fprint(f.IO.Out, message)
+	if !f.IO.IsTTY() {
+		return fn()
+	}
+	stop := spin(f.IO.Out)
+	defer stop()
+	return fn()
+}
+
+// spin turns until stop is called, which returns when the last frame is gone.
+func spin(out io.Writer) (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	erase := strings.Repeat("\b", len(frames[0]))
+	fmt.Fprint(out, frames[0])
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(spinInterval)
+		defer tick.Stop()
+		for i := 1; ; i++ {
+			select {
+			case <-quit:
+				fmt.Fprint(out, erase)
+				return
+			case <-tick.C:
+				fmt.Fprint(out, erase+frames[i%len(frames)])
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}
+}

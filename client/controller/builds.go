@@ -1,0 +1,24 @@
+package controller
+
+import (
+	"context"
+	"net/http"
+)
+
+// ListBuilds lists an app's builds, newest first.
+func (c *Client) ListBuilds(ctx context.Context, app string, size int) (Page[Build], error) {
+	p, err := path("/v1/apps/%s/builds/", app)
+	if err != nil {
+		return Page[Build]{}, err
+	}
+	return list[Build](ctx, c, p, size)
+}
+
+// CreateBuild deploys an image.
+func (c *Client) CreateBuild(ctx context.Context, app string, b NewBuild) error {
+	p, err := path("/v1/apps/%s/builds/", app)
+	if err != nil {
+		return err
+	}
+	return c.do(ctx, http.MethodPost, p, b, nil)
+}

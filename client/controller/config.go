@@ -1,0 +1,30 @@
+package controller
+
+import (
+	"context"
+	"net/http"
+)
+
+// Config is an app's environment, limits and tags.
+func (c *Client) Config(ctx context.Context, app string) (Config, error) {
+	var config Config
+	p, err := path("/v1/apps/%s/config/", app)
+	if err != nil {
+		return config, err
+	}
+	err = c.do(ctx, http.MethodGet, p, nil, &config)
+	return config, err
+}
+
+// ChangeConfig sets the values that are given and unsets those that are nil,
+// which makes a release. The answer's Values hold DEIS_RELEASE if that release
+// runs something.
+func (c *Client) ChangeConfig(ctx context.Context, app string, change ConfigChange) (Config, error) {
+	var config Config
+	p, err := path("/v1/apps/%s/config/", app)
+	if err != nil {
+		return config, err
+	}
+	err = c.do(ctx, http.MethodPost, p, change, &config)
+	return config, err
+}
