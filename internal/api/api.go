@@ -19,6 +19,7 @@ const (
 	HeaderRelease          = "Deis-Release"
 	HeaderXRelease         = "X-Deis-Release" // deprecated duplicate
 	HeaderBuilderAuth      = "X-Deis-Builder-Auth"
+	HeaderPush             = "X-Deis-Push" // of hooks/build: a push's id (UUID), so that it may be sent again; not in Deis v1
 )
 
 // timeLayout is that of Deis v1: the literal suffix UTC, whole seconds.

@@ -1,0 +1,67 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"html"
+	"net/http"
+
+	"github.com/deis/deis/controller/deis"
+	"github.com/deis/deis/internal/httpapi"
+)
+
+// Sentences that Deis v1's clients know.
+const (
+	textNoCredentials = "Authentication credentials were not provided."
+	textForbidden     = "You do not have permission to perform this action."
+	textNotFound      = "Not found"
+	textRequired      = "This field is required."
+	textBlank         = "This field may not be blank."
+	textNull          = "This field may not be null."
+	textConfigLocked  = "Config changes already in progress.\n[Errno 11] Resource temporarily unavailable"
+)
+
+// statuses are what kinds of errors mean in HTTP.
+var statuses = map[deis.Kind]int{
+	deis.Invalid:      http.StatusBadRequest,
+	deis.Unauthorized: http.StatusUnauthorized,
+	deis.Forbidden:    http.StatusForbidden,
+	deis.NotFound:     http.StatusNotFound,
+	deis.Conflict:     http.StatusConflict,
+	deis.Unavailable:  http.StatusServiceUnavailable,
+	deis.Internal:     http.StatusInternalServerError,
+}
+
+// translate turns an error of package deis into one that httpapi writes. What
+// is internal stays as it is: httpapi logs it and tells the client nothing.
+func translate(w http.ResponseWriter, err error) error {
+	var e *deis.Error
+	if !errors.As(err, &e) || e.Kind == deis.Internal {
+		return err
+	}
+	if e.Kind == deis.Unauthorized {
+		w.Header()["WWW-Authenticate"] = []string{"Token"}
+	}
+	return &httpapi.Error{Status: statuses[e.Kind], Detail: e.Detail, Fields: e.Fields, Cause: e.Err}
+}
+
+// overdue is err, in words for the client if the operation ran out of time.
+func overdue(ctx context.Context, err error) error {
+	if deis.KindOf(err) != deis.Internal || !errors.Is(err, context.DeadlineExceeded) || ctx.Err() == nil {
+		return err
+	}
+	return &deis.Error{Kind: deis.Unavailable, Detail: "The operation did not end within 20 minutes.", Err: err}
+}
+
+func errNotFound() error { return deis.Errorf(deis.NotFound, textNotFound) }
+
+// notFound answers for paths that are not of the API, in HTML as Deis v1.
+func notFound(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusNotFound)
+	writeAll(w, "<h1>Not Found</h1><p>The requested URL "+html.EscapeString(r.URL.Path)+" was not found on this server.</p>")
+}
+
+// writeAll writes the body of an answer. An error means that the client has
+// gone, and there is nobody to tell.
+func writeAll(w http.ResponseWriter, body string) { _, _ = w.Write([]byte(body)) }
