@@ -50,7 +50,7 @@ plan6() {
 }
 
 # standing prints what of ours is in a table now.
-standing() { "$1" -w -t mangle -S | grep -F -- "$CHAIN-" || true; }
+standing() { "$1" -w -t mangle -S 2>/dev/null | grep -F -- "$CHAIN-" || true; }
 
 # apply puts a plan in place at once, then sends the bridges' packets through it.
 apply() {
