@@ -1,0 +1,81 @@
+// App is what the tests push: a web server that can be slow, and that ends as
+// its environment says when it gets SIGTERM.
+package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		work()
+	}
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() {
+		for range term {
+			log.Print("got SIGTERM")
+			if os.Getenv("ON_TERM") != "ignore" {
+				os.Exit(0)
+			}
+		}
+	}()
+	http.HandleFunc("/", hello)
+	http.HandleFunc("/env", environment)
+	http.HandleFunc("/echo", echo)
+	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
+	if delay, err := time.ParseDuration(os.Getenv("START_DELAY")); err == nil {
+		time.Sleep(delay)
+	}
+	if os.Getenv("FAIL") != "" {
+		log.Fatal("told to fail: " + os.Getenv("FAIL"))
+	}
+	log.Printf("listening as %s", os.Getenv("DEIS_RELEASE"))
+	log.Fatal(http.ListenAndServe(":5000", nil))
+}
+
+// work is the worker process: it does nothing but say so.
+func work() {
+	for n := 1; ; n++ {
+		log.Printf("worked %d times", n)
+		time.Sleep(time.Second)
+	}
+}
+
+// hello answers after ?ms= milliseconds.
+func hello(w http.ResponseWriter, r *http.Request) {
+	if ms, err := strconv.Atoi(r.URL.Query().Get("ms")); err == nil {
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+	}
+	log.Printf("asked for %s", r.URL.Path)
+	fmt.Fprintf(w, "Powered by %s release %s\n", os.Getenv("POWERED_BY"), os.Getenv("DEIS_RELEASE"))
+}
+
+func environment(w http.ResponseWriter, _ *http.Request) {
+	env := os.Environ()
+	sort.Strings(env)
+	fmt.Fprintln(w, strings.Join(env, "\n"))
+}
+
+// echo answers with the request's body and what the router said of it.
+func echo(w http.ResponseWriter, r *http.Request) {
+	if ms, err := strconv.Atoi(r.URL.Query().Get("ms")); err == nil {
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	fmt.Fprintf(w, "%s %s proto=%s for=%s\n", r.Method, body, r.Header.Get("X-Forwarded-Proto"), r.Header.Get("X-Forwarded-For"))
+}

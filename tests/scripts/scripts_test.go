@@ -1,0 +1,69 @@
+//go:build integration
+
+// Package scripts holds the stories of users, from the outside: git, the
+// client and HTTP against a whole platform made of the real images.
+package scripts
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/deis/deis/tests/platform"
+)
+
+// stage is what all tests of the package share.
+var stage struct {
+	*platform.Platform
+	app  string // the test app's binary
+	root *platform.User
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "deis-stories-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	stage.Platform, err = platform.Start(ctx, false)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := stage.Clean(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+	if stage.app, err = stage.BuildApp(ctx, dir); err == nil {
+		stage.root, err = stage.NewUser(ctx, "root", dir) // the first user is the admin
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example,
+		},
+	})
+}
