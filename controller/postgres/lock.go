@@ -1,0 +1,202 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/deis/deis/controller/deis"
+)
+
+// locks are the apps' locks. Those who wait in this process stand in a queue
+// an app, first come, first served; only the first of a queue has a
+// connection, on which it waits for other controllers and then holds
+// PostgreSQL's advisory lock. The lock lives as long as the session.
+type locks struct {
+	pool *pgxpool.Pool
+
+	mu     sync.Mutex
+	queues map[string]*queue
+	place  context.Context // ends when locks held until now are lost
+	leave  context.CancelCauseFunc
+}
+
+// queue is those who hold or want one app's lock.
+type queue struct {
+	turn  *semaphore.Weighted // 1; first in, first out
+	users int
+}
+
+func newLocks(pool *pgxpool.Pool) *locks {
+	l := &locks{pool: pool, queues: map[string]*queue{}}
+	l.place, l.leave = context.WithCancelCause(context.Background())
+	return l
+}
+
+// lose ends the contexts of all locks that are held.
+func (l *locks) lose(cause error) {
+	l.mu.Lock()
+	leave := l.leave
+	l.place, l.leave = context.WithCancelCause(context.Background())
+	l.mu.Unlock()
+	leave(cause)
+	l.pool.Reset()
+}
+
+func (l *locks) close() {
+	l.lose(errors.New("the controller ends"))
+	l.pool.Close()
+}
+
+// Lock holds the lock of an app until unlock is called, which may be done
+// more than once. A process that ends, or whose host does, loses its locks:
+// the server notices within deadAfter.
+func (db *DB) Lock(ctx context.Context, app string, wait time.Duration) (context.Context, func(), error) {
+	l, deadline := db.locks, time.Now().Add(wait)
+	next, err := l.queue(ctx, app, deadline)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.mu.Lock()
+	place := l.place // of before the lock was taken: no change is missed
+	l.mu.Unlock()
+	conn, err := l.acquire(ctx, app, deadline)
+	if err != nil {
+		next()
+		return nil, nil, err
+	}
+	locked, unlock := hold(ctx, app, conn, place)
+	return locked, sync.OnceFunc(func() { unlock(); next() }), nil
+}
+
+func busy(app string) error {
+	return deis.Errorf(deis.Conflict, "Another operation on %s is in progress.", app)
+}
+
+// queue waits for app's turn in this process. Call next when it is over.
+func (l *locks) queue(ctx context.Context, app string, deadline time.Time) (next func(), err error) {
+	l.mu.Lock()
+	q := l.queues[app]
+	if q == nil {
+		q = &queue{turn: semaphore.NewWeighted(1)}
+		l.queues[app] = q
+	}
+	q.users++
+	l.mu.Unlock()
+
+	leave := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if q.users--; q.users == 0 {
+			delete(l.queues, app)
+		}
+	}
+	if !q.turn.TryAcquire(1) { // fails while others wait
+		wait, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		if q.turn.Acquire(wait, 1) != nil {
+			leave()
+			if ctx.Err() != nil {
+				return nil, translate(ctx.Err())
+			}
+			return nil, busy(app)
+		}
+	}
+	return func() { q.turn.Release(1); leave() }, nil
+}
+
+const (
+	// Local to the transaction that a batch is; the lock itself is not.
+	setLockTimeout = `SELECT set_config('lock_timeout', @milliseconds, true)`
+	advisoryLock   = `SELECT pg_advisory_lock(hashtextextended(@app, 0))`
+	advisoryUnlock = `SELECT pg_advisory_unlock_all()`
+)
+
+// acquire takes the lock on a connection of its own, waiting for other
+// controllers until deadline.
+func (l *locks) acquire(ctx context.Context, app string, deadline time.Time) (*pgxpool.Conn, error) {
+	connecting, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	conn, err := l.pool.Acquire(connecting)
+	if err != nil {
+		if s := l.pool.Stat(); ctx.Err() == nil && s.AcquiredConns() == s.MaxConns() {
+			return nil, &deis.Error{Kind: deis.Unavailable, Detail: "Too many operations are in progress. Try again later.", Err: err}
+		}
+		return nil, translate(err)
+	}
+	left := max(time.Millisecond, time.Until(deadline)) // 0 would mean for ever
+	waiting, cancel := context.WithTimeout(ctx, left+statementTimeout)
+	defer cancel()
+	batch := new(pgx.Batch)
+	batch.Queue(setLockTimeout, pgx.NamedArgs{"milliseconds": strconv.FormatInt(left.Milliseconds(), 10)})
+	batch.Queue(advisoryLock, pgx.NamedArgs{"app": app})
+	if err = conn.SendBatch(waiting, batch).Close(); err == nil {
+		return conn, nil
+	}
+	discard(conn)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == codeLockTimeout {
+		return nil, busy(app)
+	}
+	return nil, translate(err)
+}
+
+// hold watches over a lock: the context ends when the session does, or when
+// place does.
+func hold(ctx context.Context, app string, conn *pgxpool.Conn, place context.Context) (locked context.Context, unlock func()) {
+	locked, cancel := context.WithCancelCause(ctx)
+	var lost atomic.Bool
+	lose := func(cause error) {
+		lost.Store(true)
+		cancel(&deis.Error{Kind: deis.Unavailable, Detail: "The database is not available.",
+			Err: fmt.Errorf("the lock of %s is lost: %w", app, cause)})
+	}
+	watch, stopWatch := context.WithCancel(context.WithoutCancel(ctx))
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for watch.Err() == nil {
+			// Nothing is ever notified: it returns when the connection ends.
+			if _, err := conn.Conn().WaitForNotification(watch); err != nil && watch.Err() == nil {
+				lose(err)
+				return
+			}
+		}
+	}()
+	stay := context.AfterFunc(place, func() { lose(context.Cause(place)) })
+
+	return locked, func() {
+		stay()
+		stopWatch()
+		<-watched
+		cancel(context.Canceled)
+		if lost.Load() {
+			discard(conn)
+			return
+		}
+		end, cancelEnd := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+		defer cancelEnd()
+		if _, err := conn.Exec(end, advisoryUnlock); err != nil {
+			discard(conn)
+			return
+		}
+		conn.Release()
+	}
+}
+
+// discard ends a session, and with it what it holds.
+func discard(conn *pgxpool.Conn) {
+	end, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Conn().Close(end)
+	conn.Release()
+}

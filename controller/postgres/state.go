@@ -1,0 +1,53 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/deis/deis/controller/deis"
+)
+
+const (
+	stateApps    = `SELECT id FROM apps WHERE destroyed IS NULL`
+	stateDomains = `SELECT ` + domainColumns + ` FROM domains d
+WHERE EXISTS (SELECT FROM apps a WHERE a.id = d.app AND a.destroyed IS NULL)`
+	stateKeys = `SELECT ` + keyColumns + ` FROM keys k
+WHERE EXISTS (SELECT FROM users u WHERE u.username = k.owner AND u.active)`
+	// Secrets stay here: of a config, only the settings asked for are read.
+	stateConfigs = `
+SELECT a.id AS app, s.values
+FROM apps a
+CROSS JOIN LATERAL (
+    SELECT r.config FROM releases r WHERE r.app = a.id AND NOT r.pending ORDER BY r.version DESC LIMIT 1) latest
+JOIN configs c ON c.app = a.id AND c.uuid = latest.config
+CROSS JOIN LATERAL (
+    SELECT jsonb_object_agg(key, value) AS values FROM jsonb_each(c.values) WHERE lower(key) = ANY (@settings)) s
+WHERE a.destroyed IS NULL AND s.values IS NOT NULL`
+)
+
+// State reads, at one moment, what the rest of the platform may know: the apps
+// that are not being destroyed, their domains, the keys of users who may log
+// in, and of each app's latest live release those config values whose lower
+// case names are settings. Apps without any such value have no config here.
+func (db *DB) State(ctx context.Context, settings []string) (apps []string, domains []deis.Domain, keys []deis.Key, configs []deis.Config, err error) {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	batch := new(pgx.Batch)
+	collect(batch, &apps, pgx.RowTo[string], stateApps, nil)
+	collect(batch, &domains, pgx.RowToStructByName[deis.Domain], stateDomains, nil)
+	collect(batch, &keys, pgx.RowToStructByName[deis.Key], stateKeys, nil)
+	collect(batch, &configs, pgx.RowToStructByNameLax[deis.Config], stateConfigs, pgx.NamedArgs{"settings": settings})
+	err = pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		return tx.SendBatch(ctx, batch).Close()
+	})
+	return apps, domains, keys, configs, translate(err)
+}
+
+// collect adds a statement to b, whose rows go into into.
+func collect[T any](b *pgx.Batch, into *[]T, scan pgx.RowToFunc[T], sql string, args pgx.NamedArgs) {
+	b.Queue(sql, args).Query(func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, scan)
+		return err
+	})
+}

@@ -1,0 +1,195 @@
+package postgres
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/deis/deis/controller/deis"
+)
+
+func TestUsers(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	made := ok(db.CreateUser(ctx, deis.User{Username: "bob", Email: "b@x.org", FirstName: "B", LastName: "O"}, "h1"))(t)
+	if !made.Superuser || !made.Active || made.ID == 0 || made.Joined.IsZero() || made.LastLogin.IsZero() {
+		t.Errorf("first user: %+v", made)
+	}
+	if got := ok(db.User(ctx, "bob"))(t); got != made {
+		t.Errorf("got %+v, made %+v", got, made)
+	}
+	_, err := db.CreateUser(ctx, deis.User{Username: "bob"}, "h")
+	notUnique(t, err, "username")
+	if got := ok(db.CreateUser(ctx, deis.User{Username: "Bob"}, "h2"))(t); got.Superuser {
+		t.Error("second user is a superuser")
+	}
+	users(t, db, "al")
+	all, n, err := db.Users(ctx, false, deis.Page{})
+	done(t, err)
+	if got := names(all, func(u deis.User) string { return u.Username }); got != "[Bob al bob]" || n != 3 {
+		t.Error(got, n)
+	}
+	if all, n, err := db.Users(ctx, true, deis.Page{}); err != nil || n != 1 || all[0].Username != "bob" {
+		t.Error(all, n, err)
+	}
+
+	done(t, db.SetPasswordHash(ctx, "bob", "h9"))
+	if h := ok(db.PasswordHash(ctx, "bob"))(t); h != "h9" {
+		t.Error(h)
+	}
+	is(t, db.SetPasswordHash(ctx, "nobody", "h"), deis.NotFound)
+	_, err = db.PasswordHash(ctx, "nobody")
+	is(t, err, deis.NotFound)
+	_, err = db.User(ctx, "nobody")
+	is(t, err, deis.NotFound)
+}
+
+func TestThereIsAlwaysASuperuser(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	users(t, db, "bob", "al")
+	is(t, db.SetSuperuser(ctx, "bob", false), deis.Conflict)
+	is(t, db.SetSuperuser(ctx, "nobody", true), deis.NotFound)
+	is(t, db.DeleteUser(ctx, "bob"), deis.Conflict)
+	done(t, db.SetSuperuser(ctx, "al", false)) // is none
+	done(t, db.SetSuperuser(ctx, "al", true))
+	done(t, db.SetSuperuser(ctx, "bob", false))
+	if ok(db.User(ctx, "bob"))(t).Superuser || !ok(db.User(ctx, "al"))(t).Superuser {
+		t.Error("not changed")
+	}
+	is(t, db.DeleteUser(ctx, "al"), deis.Conflict)
+	done(t, db.DeleteUser(ctx, "bob"))
+	done(t, db.DeleteUser(ctx, "al")) // the last of all users
+	users(t, db, "eve")
+	if !ok(db.User(ctx, "eve"))(t).Superuser {
+		t.Error("an empty platform must have a first user")
+	}
+}
+
+func TestOneOfManyFirstUsersBecomesSuperuser(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			if _, err := db.CreateUser(ctx, deis.User{Username: fmt.Sprint("u", i)}, "h"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, n, err := db.Users(ctx, true, deis.Page{}); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	// Two superusers that demote each other at once: one of them stays.
+	done(t, db.SetSuperuser(ctx, "u1", true))
+	done(t, db.SetSuperuser(ctx, "u2", true))
+	for i := range 12 {
+		wg.Go(func() { _ = db.SetSuperuser(ctx, fmt.Sprint("u", i), false) })
+	}
+	wg.Wait()
+	if _, n, err := db.Users(ctx, true, deis.Page{}); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	users(t, db, "owner", "bob")
+	app(t, db, "demo", "owner")
+	app(t, db, "mine", "bob")
+	err := db.DeleteUser(ctx, "bob")
+	is(t, err, deis.Conflict)
+	if want := "bob still has applications assigned. Delete or transfer ownership"; err.Error() != want {
+		t.Error(err)
+	}
+	is(t, db.DeleteUser(ctx, "nobody"), deis.NotFound)
+	done(t, db.SetOwner(ctx, "mine", "owner"))
+
+	r := release(t, db, "demo", "bob")
+	done(t, db.CommitRelease(ctx, r.UUID))
+	done(t, db.Grant(ctx, "demo", "bob"))
+	ok(db.CreateDomain(ctx, deis.Domain{App: "demo", Owner: "bob", Domain: "x.org"}))(t)
+	ok(db.CreatePush(ctx, deis.Push{App: "demo", Owner: "bob"}))(t)
+	ok(db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "p", Fingerprint: "f"}))(t)
+	done(t, db.CreateToken(ctx, "bob", []byte("hash")))
+	ok(db.CreateContainers(ctx, []deis.Container{{App: "demo", Owner: "bob", Version: 2, Type: "web", Num: 1, Phase: deis.Serving}}))(t)
+
+	done(t, db.DeleteUser(ctx, "bob"))
+	latest := ok(db.LatestRelease(ctx, "demo"))(t)
+	if latest.Version != 2 || latest.Owner != "owner" {
+		t.Errorf("%+v", latest)
+	}
+	owners := []string{
+		ok(db.Build(ctx, "demo", latest.Build))(t).Owner,
+		ok(db.Config(ctx, "demo", latest.Config))(t).Owner,
+		ok(db.Domain(ctx, "x.org"))(t).Owner,
+		ok(db.Containers(ctx, "demo"))(t)[0].Owner,
+	}
+	for i, o := range owners {
+		if o != "owner" {
+			t.Error(i, o)
+		}
+	}
+	if got := ok(db.Grantees(ctx, "demo"))(t); len(got) != 0 {
+		t.Error(got)
+	}
+	_, err = db.UserByToken(ctx, []byte("hash"))
+	is(t, err, deis.NotFound)
+	if _, n, err := db.Keys(ctx, "bob", deis.Page{}); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	users(t, db, "bob", "al")
+	hash := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, 32) }
+	done(t, db.CreateToken(ctx, "al", hash(200)))
+	for i := range 52 {
+		done(t, db.CreateToken(ctx, "bob", hash(i)))
+	}
+	for i, want := range map[int]bool{0: false, 1: false, 2: true, 51: true} {
+		u, err := db.UserByToken(ctx, hash(i))
+		if (err == nil) != want || want && u.Username != "bob" {
+			t.Error(i, u.Username, err)
+		}
+	}
+	done(t, db.DeleteTokens(ctx, "bob"))
+	_, err := db.UserByToken(ctx, hash(51))
+	is(t, err, deis.NotFound)
+	if u := ok(db.UserByToken(ctx, hash(200)))(t); u.Username != "al" {
+		t.Error(u)
+	}
+	done(t, db.DeleteTokens(ctx, ""))
+	_, err = db.UserByToken(ctx, hash(200))
+	is(t, err, deis.NotFound)
+	is(t, db.CreateToken(ctx, "nobody", hash(1)), deis.NotFound)
+}
+
+func TestKeys(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	users(t, db, "bob", "al")
+	k := ok(db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "bob@home", Public: "ssh-rsa AAAA bob", Fingerprint: "aa:bb"}))(t)
+	if k.UUID == "" || k.Created.IsZero() {
+		t.Errorf("%+v", k)
+	}
+	if got := ok(db.Key(ctx, "bob", "bob@home"))(t); got != k {
+		t.Errorf("%+v", got)
+	}
+	_, err := db.CreateKey(ctx, deis.Key{Owner: "al", ID: "x", Public: "ssh-rsa AAAA al", Fingerprint: "aa:bb"})
+	notUnique(t, err, "public") // one key, one user
+	_, err = db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "bob@home", Public: "ssh-rsa BBBB", Fingerprint: "cc"})
+	notUnique(t, err, "id")
+	ok(db.CreateKey(ctx, deis.Key{Owner: "al", ID: "bob@home", Public: "ssh-rsa CCCC", Fingerprint: "dd"}))(t)
+	ok(db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "a", Public: "ssh-rsa BBBB", Fingerprint: "cc"}))(t)
+	_, err = db.CreateKey(ctx, deis.Key{Owner: "nobody", ID: "a", Public: "ssh-rsa X", Fingerprint: "ee"})
+	is(t, err, deis.NotFound)
+
+	all, n, err := db.Keys(ctx, "bob", deis.Page{})
+	if got := names(all, func(k deis.Key) string { return k.ID }); got != "[bob@home a]" || n != 2 || err != nil {
+		t.Error(got, n, err)
+	}
+	is(t, db.DeleteKey(ctx, "al", "a"), deis.NotFound)
+	done(t, db.DeleteKey(ctx, "bob", "a"))
+	_, err = db.Key(ctx, "bob", "a")
+	is(t, err, deis.NotFound)
+}
