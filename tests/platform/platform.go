@@ -192,3 +192,47 @@ func (p *Platform) Rows(ctx context.Context, app string) (string, error) {
 	}
 	return strings.Join(rows, "\n"), nil
 }
+
+// Ready asks a component's /readyz; of etcd its /health, of the filter whether
+// it runs.
+func (p *Platform) Ready(ctx context.Context, component string) (bool, error) {
+	var url string
+	switch component {
+	case "filter":
+		out, err := Docker(ctx, "inspect", "--format", "{{.State.Running}}", p.Container(component))
+		return out == "true", err
+	case "etcd":
+		url = "http://" + p.Env["ETCD_ADDRESS"] + ":2379/health"
+	case "router":
+		url = "http://127.0.0.1:" + p.Env["ROUTER_HEALTH_PORT"] + "/readyz"
+	case "publisher":
+		url = "http://127.0.0.1:" + p.Env["PUBLISHER_HEALTH_PORT"] + "/readyz"
+	default:
+		ip, err := p.Address(ctx, component)
+		if err != nil {
+			return false, err
+		}
+		url = "http://" + ip + ":9000/readyz"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, b)
+	}
+	return err == nil, err
+}
+
+// Address is a component's address on the platform's network.
+func (p *Platform) Address(ctx context.Context, component string) (string, error) {
+	return Docker(ctx, "inspect", "--format", `{{(index .NetworkSettings.Networks "`+p.Name+`-platform").IPAddress}}`, p.Container(component))
+}
