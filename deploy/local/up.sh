@@ -44,9 +44,11 @@ clean_leftovers() {
 }
 
 check_images() {
-  local component
-  for component in $COMPONENTS; do
-    docker image inspect "deis/$component:$VERSION" >/dev/null 2>&1 || die "the image deis/$component:$VERSION is not made yet: run 'make images'"
+  local component image
+  for component in $COMPONENTS slugbuilder slugrunner; do
+    image=deis/$component:$VERSION
+    if [[ $component == controller && -n ${CONTROLLER_TAG:-} ]]; then image=deis/controller:$CONTROLLER_TAG; fi
+    docker image inspect "$image" >/dev/null 2>&1 || die "the image $image is not made yet: run 'make images'"
   done
 }
 
@@ -129,10 +131,10 @@ main() {
   need_root
   docker version >/dev/null 2>&1 || die "no Docker Engine answers: run 'make engine' first"
   read_settings
-  check_images
   need_disk "$(docker info --format '{{.DockerRootDir}}')" "$FLOOR_MB" "the platform"
   clean_leftovers
   choose_ports
+  check_images
   ensure_networks
   export_settings
   save_state
