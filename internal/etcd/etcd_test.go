@@ -162,3 +162,29 @@ func TestCreateAndApply(t *testing.T) {
 		t.Fatal(s.Keys)
 	}
 }
+
+func TestDeleteHeld(t *testing.T) {
+	kv := etcdtest.New(t)
+	mine, err := kv.Grant(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := kv.Grant(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mine.Put(t.Context(), map[string]string{"/deis/a": "1", "/deis/b": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := theirs.Put(t.Context(), map[string]string{"/deis/b": "2"}); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := mine.Keys(t.Context()); err != nil || len(held) != 1 || held[0] != "/deis/a" {
+		t.Error(held, err)
+	}
+	for key, want := range map[string]bool{"/deis/a": true, "/deis/b": false, "/deis/none": false} {
+		if got, err := kv.DeleteHeld(t.Context(), key, mine.ID()); err != nil || got != want {
+			t.Errorf("%s: %v %v", key, got, err)
+		}
+	}
+}

@@ -62,6 +62,21 @@ func (l *Lease) Put(ctx context.Context, pairs map[string]string) error {
 	return err
 }
 
+// Keys lists what the lease holds.
+func (l *Lease) Keys(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	resp, err := l.kv.client.TimeToLive(ctx, l.id, clientv3.WithAttachedKeys())
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(resp.Keys))
+	for i, k := range resp.Keys {
+		keys[i] = string(k)
+	}
+	return keys, nil
+}
+
 // Release stops renewing; the keys lapse when the time to live is over.
 func (l *Lease) Release() {
 	l.stop()
@@ -75,6 +90,21 @@ func (l *Lease) Revoke(ctx context.Context) error {
 	defer cancel()
 	_, err := l.kv.client.Revoke(ctx, l.id)
 	return err
+}
+
+// DeleteHeld removes key if the lease with that id holds it: what someone else
+// has written meanwhile stays.
+func (kv *KV) DeleteHeld(ctx context.Context, key string, lease int64) (deleted bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	resp, err := kv.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.LeaseValue(key), "=", clientv3.LeaseID(lease))).
+		Then(clientv3.OpDelete(key)).
+		Commit()
+	if err != nil {
+		return false, err
+	}
+	return resp.Succeeded && resp.Responses[0].GetResponseDeleteRange().Deleted > 0, nil
 }
 
 // Announce holds pairs in etcd on a lease of ttl until ctx ends, and then
