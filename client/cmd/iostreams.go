@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"golang.org/x/term"
 )
@@ -53,9 +54,12 @@ func (s *IOStreams) ReadLine(ctx context.Context, prompt string) (string, error)
 
 // ReadPassword asks for a password, which is not shown. It takes a terminal.
 func (s *IOStreams) ReadPassword(ctx context.Context, prompt string) (string, error) {
+	if s.inFD < 0 || !term.IsTerminal(s.inFD) {
+		return "", fmt.Errorf("%w: a password can be typed at a terminal only, see the command's options", syscall.ENOTTY)
+	}
 	state, err := term.GetState(s.inFD)
 	if err != nil {
-		return "", fmt.Errorf("%w: a password can be typed at a terminal only, see the command's options", err)
+		return "", err
 	}
 	fmt.Fprint(s.Out, prompt)
 	password, err := wait(ctx, func() (string, error) {

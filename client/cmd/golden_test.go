@@ -1,0 +1,94 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// outcomes are the exit codes that the golden stories saw, by command.
+var outcomes = map[string]map[bool]bool{}
+
+func record(args []string, code int) {
+	name := rewrite(args)[0]
+	if !strings.Contains(name, ":") && name != "version" && name != "shortcuts" {
+		name += ":list"
+	}
+	if outcomes[name] == nil {
+		outcomes[name] = map[bool]bool{}
+	}
+	outcomes[name][code == 0] = true
+}
+
+// TestGolden runs every command against a controller that expects exactly its
+// requests; each command is shown to succeed and to fail.
+func TestGolden(t *testing.T) {
+	for _, g := range []struct {
+		file    string
+		stories []story
+	}{
+		{"auth.golden", authStories}, {"apps.golden", appsStories}, {"ps.golden", psStories},
+		{"config.golden", configStories}, {"domains.golden", domainsStories}, {"builds.golden", buildsStories},
+		{"releases.golden", releasesStories}, {"certs.golden", certsStories}, {"keys.golden", keysStories},
+		{"perms.golden", permsStories}, {"users.golden", usersStories}, {"limits.golden", limitsStories},
+		{"tags.golden", tagsStories}, {"git.golden", gitStories}, {"other.golden", otherStories},
+	} {
+		t.Run(strings.TrimSuffix(g.file, ".golden"), func(t *testing.T) { golden(t, g.file, g.stories) })
+	}
+	f := NewFactory(nil, nil)
+	f.IO, _, _ = testIOStreams("")
+	for _, g := range groups {
+		for _, v := range g.verbs(f) {
+			if o := outcomes[v.Name()]; !o[true] || !o[false] {
+				t.Errorf("%s: shown to succeed: %v, to fail: %v", v.Name(), o[true], o[false])
+			}
+		}
+	}
+}
+
+// noSession takes the session away.
+func noSession(s *scene) { _ = os.Remove("../.deis/client.json") }
+
+// profile replaces the session by one with these additions.
+func profile(extra string) func(*scene) {
+	return func(s *scene) {
+		s.write("../.deis/client.json", strings.TrimSuffix(`{"username":"bob","ssl_verify":true,"controller":"`+s.stub.URL+`","token":"abc","response_limit":100`+extra, "\n")+"}")
+	}
+}
+
+// script puts a program first on the PATH that writes how it was called.
+func script(name, body string) func(*scene) {
+	return func(s *scene) {
+		s.write("../bin/"+name, "#!/bin/sh\n"+body+"\n")
+		if err := os.Chmod("../bin/"+name, 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Setenv("PATH", filepath.Join(s.home, "bin")+":"+os.Getenv("PATH"))
+	}
+}
+
+var otherStories = []story{
+	{name: "version", args: words("version")},
+	{name: "version flag", args: words("--version")},
+	{name: "version with an argument", args: words("version now")},
+	{name: "shortcuts", args: words("shortcuts")},
+	{name: "shortcuts with an argument", args: words("shortcuts create")},
+}
+
+var usersStories = []story{
+	{name: "list", args: words("users:list"), calls: []exchange{{request: "GET /v1/users/?page_size=100", status: 200,
+		answer: pageJSON(2, `{"username":"carol","last_login":"2014-10-19T22:01:00.601000Z"}`, `{"username":"bob"}`)}}},
+	{name: "list by the group's name", args: words("users -l 1"), calls: []exchange{{request: "GET /v1/users/?page_size=1", status: 200,
+		answer: pageJSON(2, `{"username":"bob"}`)}}},
+	{name: "list as a plain user", args: words("users:list"), calls: []exchange{{request: "GET /v1/users/?page_size=100", status: 403, answer: forbidden}}},
+}
+
+var gitStories = []story{
+	{name: "remote", args: words("git:remote -a demo"), setup: initGit, check: remotes("deis\tssh://git@127.0.0.1:2222/demo.git")},
+	{name: "remote of the directory's app", args: words("git:remote -r prod"), setup: initGit, check: remotes("prod\tssh://git@127.0.0.1:2222/demo.git")},
+	{name: "remote exists", args: words("git:remote -a demo"), setup: gitRemote("deis", "ssh://git@elsewhere/x.git"), check: remotes("deis\tssh://git@elsewhere/x.git")},
+	{name: "no repository", args: words("git:remote -a demo")},
+	{name: "other SSH port", args: words("git:remote -a demo"), setup: func(s *scene) { profile(`,"ssh_port":10022`)(s); initGit(s) }, check: remotes("deis\tssh://git@127.0.0.1:10022/demo.git")},
+	{name: "not logged in", args: words("git:remote"), setup: noSession},
+}
