@@ -159,7 +159,7 @@ var (
 	mimeType     = regexp.MustCompile(`^[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,64}$|^\*$`)
 	sslProtocol  = regexp.MustCompile(`^TLSv1(\.[123])?$`)
 	sessionCache = regexp.MustCompile(`^(off|none|(builtin(:[0-9]{1,6})?( |$))?(shared:[A-Za-z0-9_]{1,32}:[0-9]{1,4}[kKmM])?)$`)
-	ciphers      = regexp.MustCompile(`^[A-Za-z0-9:!+@=_-]{1,2048}$`)
+	ciphers      = regexp.MustCompile(`^[A-Za-z0-9:!+@=_-]{1,1000}$`)
 	plainName    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 

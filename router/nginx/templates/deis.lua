@@ -214,7 +214,7 @@ end
 function M.health()
   refresh()
   if not conf or conf.draining then return exit(503) end
-  ngx.header.content_length = 0
+  ngx.header["Content-Length"] = 0
   return exit(200)
 end
 
