@@ -124,7 +124,8 @@ const (
 // acquire takes the lock on a connection of its own, waiting for other
 // controllers until deadline.
 func (l *locks) acquire(ctx context.Context, app string, deadline time.Time) (*pgxpool.Conn, error) {
-	connecting, cancel := context.WithTimeout(ctx, statementTimeout)
+	left := time.Until(deadline)
+	connecting, cancel := context.WithTimeout(ctx, max(left, connectTimeout))
 	defer cancel()
 	conn, err := l.pool.Acquire(connecting)
 	if err != nil {
@@ -133,7 +134,7 @@ func (l *locks) acquire(ctx context.Context, app string, deadline time.Time) (*p
 		}
 		return nil, translate(err)
 	}
-	left := max(time.Millisecond, time.Until(deadline)) // 0 would mean for ever
+	left = max(time.Millisecond, time.Until(deadline)) // 0 would mean for ever
 	waiting, cancel := context.WithTimeout(ctx, left+statementTimeout)
 	defer cancel()
 	batch := new(pgx.Batch)

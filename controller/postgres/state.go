@@ -10,9 +10,9 @@ import (
 
 const (
 	stateApps    = `SELECT id FROM apps WHERE destroyed IS NULL`
-	stateDomains = `SELECT ` + domainColumns + ` FROM domains d
+	stateDomains = `SELECT app, domain FROM domains d
 WHERE EXISTS (SELECT FROM apps a WHERE a.id = d.app AND a.destroyed IS NULL)`
-	stateKeys = `SELECT ` + keyColumns + ` FROM keys k
+	stateKeys = `SELECT owner, fingerprint, public FROM keys k
 WHERE EXISTS (SELECT FROM users u WHERE u.username = k.owner AND u.active)`
 	// Secrets stay here: of a config, only the settings asked for are read.
 	stateConfigs = `
@@ -29,14 +29,15 @@ WHERE a.destroyed IS NULL AND s.values IS NOT NULL`
 // State reads, at one moment, what the rest of the platform may know: the apps
 // that are not being destroyed, their domains, the keys of users who may log
 // in, and of each app's latest live release those config values whose lower
-// case names are settings. Apps without any such value have no config here.
+// case names are settings. Apps without any such value have no config here. Of
+// the nouns only what names them and what they say is filled in.
 func (db *DB) State(ctx context.Context, settings []string) (apps []string, domains []deis.Domain, keys []deis.Key, configs []deis.Config, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 	batch := new(pgx.Batch)
 	collect(batch, &apps, pgx.RowTo[string], stateApps, nil)
-	collect(batch, &domains, pgx.RowToStructByName[deis.Domain], stateDomains, nil)
-	collect(batch, &keys, pgx.RowToStructByName[deis.Key], stateKeys, nil)
+	collect(batch, &domains, pgx.RowToStructByNameLax[deis.Domain], stateDomains, nil)
+	collect(batch, &keys, pgx.RowToStructByNameLax[deis.Key], stateKeys, nil)
 	collect(batch, &configs, pgx.RowToStructByNameLax[deis.Config], stateConfigs, pgx.NamedArgs{"settings": settings})
 	err = pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		return tx.SendBatch(ctx, batch).Close()
