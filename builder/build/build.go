@@ -19,7 +19,6 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
-	"github.com/docker/docker/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/deis/deis/internal/procfile"
@@ -28,7 +27,7 @@ import (
 // Engine is what builds need of the Docker Engine.
 type Engine interface {
 	ImageBuild(ctx context.Context, context io.Reader, o dockerbuild.ImageBuildOptions) (dockerbuild.ImageBuildResponse, error)
-	ImageInspect(ctx context.Context, ref string, o ...client.ImageInspectOption) (image.InspectResponse, error)
+	InspectImage(ctx context.Context, ref string) (image.InspectResponse, error)
 	ImageList(ctx context.Context, o image.ListOptions) ([]image.Summary, error)
 	ImagePull(ctx context.Context, ref string, o image.PullOptions) (io.ReadCloser, error)
 	ImagePush(ctx context.Context, ref string, o image.PushOptions) (io.ReadCloser, error)

@@ -114,13 +114,13 @@ func (b *Builder) admit(ctx context.Context, d *dockerfile, req Request) error {
 }
 
 func (b *Builder) admitImage(ctx context.Context, base base, named reference.Named, req Request) error {
-	info, err := b.engine.ImageInspect(ctx, base.ref)
+	info, err := b.engine.InspectImage(ctx, base.ref)
 	if engine.IsNotFound(err) {
 		fmt.Fprintf(req.Out, "Pulling %s\n", reference.FamiliarString(named))
 		if err := b.pull(ctx, named.String()); err != nil {
 			return refuse(base.line, "%s cannot be pulled: %v", base.ref, err)
 		}
-		info, err = b.engine.ImageInspect(ctx, base.ref)
+		info, err = b.engine.InspectImage(ctx, base.ref)
 	}
 	if err != nil {
 		return fmt.Errorf("inspect image %s: %w", base.ref, err)

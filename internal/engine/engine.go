@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/errdefs"
@@ -68,6 +69,11 @@ func Dial(ctx context.Context, host string) (*Client, error) {
 func (c *Client) Healthy(ctx context.Context) error {
 	_, err := c.Client.Ping(ctx)
 	return err
+}
+
+// InspectImage is ImageInspect for parts that do not know the client's options.
+func (c *Client) InspectImage(ctx context.Context, ref string) (image.InspectResponse, error) {
+	return c.Client.ImageInspect(ctx, ref)
 }
 
 // anonymous is an empty set of credentials: the Engine refuses a push whose

@@ -86,6 +86,7 @@ func (kv *KV) LocalIP() (string, error) {
 type Entry struct {
 	Value string
 	Mod   int64 // revision of the last change
+	Born  int64 // revision in which the key came to be; another one if it was deleted since
 	Lease int64 // 0 if none holds the key
 }
 
@@ -101,7 +102,7 @@ func (kv *KV) Get(ctx context.Context, key string) (e Entry, ok bool, err error)
 		return Entry{}, false, nil
 	}
 	k := resp.Kvs[0]
-	return Entry{Value: string(k.Value), Mod: k.ModRevision, Lease: k.Lease}, true, nil
+	return Entry{Value: string(k.Value), Mod: k.ModRevision, Born: k.CreateRevision, Lease: k.Lease}, true, nil
 }
 
 // List reads all keys under prefixes in one transaction.
@@ -119,7 +120,7 @@ func (kv *KV) List(ctx context.Context, prefixes ...string) (State, error) {
 	s := State{Revision: resp.Header.Revision, Keys: map[string]Entry{}}
 	for _, r := range resp.Responses {
 		for _, k := range r.GetResponseRange().Kvs {
-			s.Keys[string(k.Key)] = Entry{Value: string(k.Value), Mod: k.ModRevision, Lease: k.Lease}
+			s.Keys[string(k.Key)] = Entry{Value: string(k.Value), Mod: k.ModRevision, Born: k.CreateRevision, Lease: k.Lease}
 		}
 	}
 	return s, nil

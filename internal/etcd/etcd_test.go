@@ -188,3 +188,20 @@ func TestDeleteHeld(t *testing.T) {
 		}
 	}
 }
+
+func TestBornTellsIncarnationsApart(t *testing.T) {
+	kv := etcdtest.New(t)
+	ctx := t.Context()
+	first := must(kv.Put(ctx, "/deis/k", "1"))(t)
+	must(kv.Put(ctx, "/deis/k", "2"))(t)
+	if e, _, err := kv.Get(ctx, "/deis/k"); err != nil || e.Born != first || e.Mod == first {
+		t.Error(e, err)
+	}
+	if _, _, err := kv.Delete(ctx, "/deis/k"); err != nil {
+		t.Fatal(err)
+	}
+	must(kv.Put(ctx, "/deis/k", "3"))(t)
+	if e, _, err := kv.Get(ctx, "/deis/k"); err != nil || e.Born == first {
+		t.Error(e, err)
+	}
+}

@@ -113,7 +113,7 @@ func (s *State) fold(resp clientv3.WatchResponse, prefixes []string) (changed bo
 			delete(s.Keys, key)
 			continue
 		}
-		s.Keys[key] = Entry{Value: string(ev.Kv.Value), Mod: ev.Kv.ModRevision, Lease: ev.Kv.Lease}
+		s.Keys[key] = Entry{Value: string(ev.Kv.Value), Mod: ev.Kv.ModRevision, Born: ev.Kv.CreateRevision, Lease: ev.Kv.Lease}
 	}
 	return changed, nil
 }
