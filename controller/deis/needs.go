@@ -218,6 +218,7 @@ type ReleaseImage struct {
 	Version int
 	Image   string // as posted with the build
 	SHA     string // of the build; empty: Image is from elsewhere
+	Build   string // UUID of the build
 	Env     map[string]string
 }
 

@@ -167,7 +167,7 @@ func (c *Controller) publish(ctx context.Context, s *snapshot) error {
 	}
 	maps.Copy(env, releaseEnv(s.release.App, s.release.Version))
 	digest, err := c.Images.Release(ctx, ReleaseImage{
-		App: s.release.App, Version: s.release.Version, Image: s.build.Image, SHA: s.build.SHA, Env: env,
+		App: s.release.App, Version: s.release.Version, Image: s.build.Image, SHA: s.build.SHA, Build: s.build.UUID, Env: env,
 	})
 	if err != nil {
 		return err
