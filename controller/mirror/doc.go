@@ -1,0 +1,15 @@
+// Package mirror keeps etcd saying what the records say, as far as routers,
+// publishers and builders must know it: which apps there are, their domains,
+// whose SSH keys they are, and the few settings of an app's config that a
+// component reads.
+//
+// It is driven by level, not by event: a pass reads the whole truth from the
+// records and all of its keys in etcd, compares them, and writes what differs.
+// So it does not matter which change caused a pass, nor what was missed while
+// etcd was away, and an etcd that was emptied is filled again. A pass over
+// what is right already writes nothing.
+//
+// The mirror owns the prefixes /deis/domains/, /deis/builder/users/ and
+// /deis/config/, where it deletes what it does not know, and the apps' markers
+// /deis/services/<app>. What is below a marker is the publisher's.
+package mirror

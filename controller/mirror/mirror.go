@@ -1,0 +1,206 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/deis/deis/controller/deis"
+	"github.com/deis/deis/internal/etcd"
+	"github.com/deis/deis/internal/keys"
+	"github.com/deis/deis/internal/retry"
+)
+
+const (
+	passInterval  = time.Minute            // between passes that nobody asked for
+	minPause      = 100 * time.Millisecond // after a pass that failed, doubled each time
+	maxPause      = 5 * time.Second
+	updateTimeout = 15 * time.Second // of Update
+)
+
+// Records is the truth. State reads all of it at one moment; of configs only
+// the values whose lower-case names are settings.
+type Records interface {
+	State(ctx context.Context, settings []string) (apps []string, domains []deis.Domain, keys []deis.Key, configs []deis.Config, err error)
+}
+
+// Mirror copies the records to etcd. It implements deis.Mirror.
+type Mirror struct {
+	records Records
+	kv      *etcd.KV
+	log     *slog.Logger
+	passes  *prometheus.CounterVec
+	changes prometheus.Counter
+
+	wake chan struct{} // 1: somebody waits for a pass
+
+	mu        sync.Mutex
+	begun     int           // passes so far
+	succeeded int           // number of the newest one that has succeeded
+	success   chan struct{} // closed at the next success
+	err       error         // why the last pass failed, nil if it has not
+}
+
+var _ deis.Mirror = (*Mirror)(nil)
+
+// New makes a mirror that copies while Run runs.
+func New(records Records, kv *etcd.KV, log *slog.Logger, metrics prometheus.Registerer) *Mirror {
+	m := &Mirror{
+		records: records, kv: kv, log: log,
+		passes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "deis_controller_mirror_passes_total", Help: "Comparisons of etcd with the records.",
+		}, []string{"outcome"}),
+		changes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "deis_controller_mirror_changes_total", Help: "Keys that were set or removed in etcd.",
+		}),
+		wake:    make(chan struct{}, 1),
+		success: make(chan struct{}),
+	}
+	metrics.MustRegister(m.passes, m.changes)
+	return m
+}
+
+// Run makes a pass now, every minute, and whenever Update asks, until ctx
+// ends. A pass that failed is repeated.
+func (m *Mirror) Run(ctx context.Context) error {
+	tick := time.NewTicker(passInterval)
+	defer tick.Stop()
+	for pause := minPause; ; {
+		err := m.numbered(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			m.log.Warn("etcd is behind the records, trying again", "err", err, "pause", pause.String())
+			if err := retry.Sleep(ctx, pause); err != nil {
+				return err
+			}
+			pause = min(2*pause, maxPause)
+			continue
+		}
+		pause = minPause
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		case <-m.wake:
+		}
+	}
+}
+
+// Update returns when a pass that began after the call has succeeded. Calls
+// that come while one is under way share the next. If none succeeds in time,
+// because etcd or the database is away, the error is of kind Unavailable; Run
+// goes on trying.
+func (m *Mirror) Update(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	need := m.begun + 1
+	select {
+	case m.wake <- struct{}{}:
+	default: // asked for already
+	}
+	for m.succeeded < need {
+		success := m.success
+		m.mu.Unlock()
+		select {
+		case <-success:
+		case <-wait.Done():
+		}
+		m.mu.Lock()
+		if m.succeeded < need && wait.Err() != nil {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return ctx.Err()
+			}
+			return m.failure()
+		}
+	}
+	return nil
+}
+
+// failure is what a caller reads who has waited in vain.
+func (m *Mirror) failure() error {
+	if deis.KindOf(m.err) == deis.Unavailable { // the database
+		return m.err
+	}
+	return &deis.Error{Kind: deis.Unavailable, Detail: "etcd is not available.", Err: m.err}
+}
+
+// numbered makes a pass and tells those who wait for it.
+func (m *Mirror) numbered(ctx context.Context) error {
+	m.mu.Lock()
+	select {
+	case <-m.wake: // what was asked for until now, this pass does
+	default:
+	}
+	m.begun++
+	number := m.begun
+	m.mu.Unlock()
+
+	err := m.pass(ctx)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.err = err
+	if err != nil {
+		m.passes.WithLabelValues("failed").Inc()
+		return err
+	}
+	m.passes.WithLabelValues("ok").Inc()
+	m.succeeded = number
+	close(m.success)
+	m.success = make(chan struct{})
+	return nil
+}
+
+// pass makes etcd say what the records say.
+func (m *Mirror) pass(ctx context.Context) error {
+	var t truth
+	var found etcd.State
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		t.apps, t.domains, t.keys, t.configs, err = m.records.State(gctx, settings)
+		if err != nil {
+			return fmt.Errorf("read the records: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() (err error) {
+		if found, err = m.kv.List(gctx, prefixes...); err != nil {
+			return fmt.Errorf("read etcd: %w", err)
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, txn := range plan(t.wanted(), found.Keys) {
+		ops := make([]etcd.Op, len(txn))
+		for i, c := range txn {
+			if c.remove {
+				ops[i] = etcd.Remove(c.key)
+			} else {
+				ops[i] = etcd.Set(c.key, c.value)
+			}
+		}
+		if _, err := m.kv.Apply(ctx, ops...); err != nil {
+			return fmt.Errorf("write etcd: %w", err)
+		}
+		m.changes.Add(float64(len(txn)))
+	}
+	if _, ok := found.Keys[keys.Mirrored]; ok {
+		return nil
+	}
+	if _, _, err := m.kv.Create(ctx, keys.Mirrored, "done"); err != nil {
+		return fmt.Errorf("write etcd: %w", err)
+	}
+	return nil
+}
