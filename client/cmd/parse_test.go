@@ -13,7 +13,6 @@ type everything struct {
 	app, file, first, second string
 	all, interactive         bool
 	limit, lines             *int
-	rest                     []string
 }
 
 func parseEverything(t *testing.T, args []string) (o everything, out string, err error) {
