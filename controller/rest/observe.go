@@ -70,7 +70,7 @@ func (s *server) guard(h http.Handler, w *recorder, r *http.Request) (cut bool) 
 		switch {
 		case p == nil:
 			return
-		case p != http.ErrAbortHandler: //nolint:errorlint // compared as net/http does
+		case p != http.ErrAbortHandler:
 			s.log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 		if cut = w.code != 0; !cut {

@@ -70,7 +70,7 @@ func (s *statusLine) start(b byte) {
 	switch {
 	case s.code == 101: // what follows is another protocol
 		s.part = pass
-	case s.code < 200:
+	case s.code/100 == 1:
 		s.part = interim
 	default:
 		s.part = phrase
