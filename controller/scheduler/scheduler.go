@@ -1,0 +1,120 @@
+// Package scheduler is the contract between the controller and what runs its
+// containers. Each folder below is a backend, except schedulertest, which is
+// the suite that every backend passes, and routes, which tells routers what
+// comes and goes. Nothing outside a backend knows its engine.
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/deis/deis/controller/deis"
+)
+
+// Scheduler runs containers. A container is found by the UUID in its identity,
+// all calls may be repeated, and none leaves half of its work behind when its
+// context ends. Errors that users should read are *deis.Error with one
+// sentence; others mean that the backend's engine is away or broken.
+type Scheduler interface {
+	// Create makes a container without starting it; one that has the UUID
+	// already is left as it is. Another container of the platform with the same
+	// job is a leftover, and is replaced. If no host has the tags, or the image
+	// cannot be had, the error is of kind Unavailable and nothing is left.
+	Create(ctx context.Context, s deis.Spec) error
+	// Start starts a container that is not running, and whatever ends by itself
+	// is started again from then on, after a pause. A container that does not
+	// exist is an error of kind NotFound, one whose command cannot be run of
+	// kind Unavailable.
+	Start(ctx context.Context, uuid string) error
+	// Stop ends a container: SIGTERM, ten seconds, SIGKILL. It stays down until
+	// Start. None to stop is no error.
+	Stop(ctx context.Context, uuid string) error
+	// Destroy removes a container at once with all that it wrote, killing it if
+	// it runs. None to destroy is no error.
+	Destroy(ctx context.Context, uuid string) error
+	// States lists the platform's app containers, of one app or, if app is
+	// empty, of all; those of Run are among them while they exist. It is cheap
+	// for containers that run undisturbed. In return, two facts are exact only
+	// in the first minute after a start: later Restarts is 0, since the
+	// container has recovered, and Started may be the time of its creation,
+	// which it also is for one that was never started.
+	States(ctx context.Context, app string) ([]deis.Status, error)
+	// Run creates a container, waits for its end, writes what it prints on
+	// stdout and stderr to output, and removes it, also when ctx ends or a
+	// write fails. It is never started again. If the time of ctx is over the
+	// error is of kind Unavailable.
+	Run(ctx context.Context, s deis.Spec, output io.Writer) (exitCode int, err error)
+	// LastLines are the last n lines that a container printed on stdout and
+	// stderr. A container that does not exist is an error of kind NotFound.
+	LastLines(ctx context.Context, uuid string, n int) ([]string, error)
+	// RemoveImages removes what hosts keep of the app's release images, except
+	// those with the digests and those that containers use.
+	RemoveImages(ctx context.Context, app string, keep []string) error
+	// Changes sends an app's id when one of its containers started or ended,
+	// and an empty one at first and whenever something could have been missed.
+	// Ids that wait to be received are sent once. The channel is closed when
+	// ctx has ended.
+	Changes(ctx context.Context) <-chan string
+}
+
+// The controller's rules ask for the same.
+var _ deis.Scheduler = Scheduler(nil)
+
+// Unknown is the error for a container that does not exist.
+func Unknown(uuid string) error {
+	return deis.Errorf(deis.NotFound, "There is no container %s.", uuid)
+}
+
+// Refused is the error for a container that cannot be created, started or run;
+// reason completes the sentence "web.1 ...".
+func Refused(s deis.Spec, cause error, format string, args ...any) error {
+	return &deis.Error{
+		Kind:   deis.Unavailable,
+		Detail: s.Identity.ID.Process() + " " + fmt.Sprintf(format, args...) + ".",
+		Err:    cause,
+	}
+}
+
+// TimedOut is the error of Run when the time of its context is over.
+func TimedOut(cause error) error {
+	return &deis.Error{Kind: deis.Unavailable, Detail: "The command did not end in time and was stopped.", Err: cause}
+}
+
+// CheckTags says which of the tags that a container needs a host lacks; the
+// error is fit for users.
+func CheckTags(s deis.Spec, host map[string]string) error {
+	var missing []string
+	for _, k := range slices.Sorted(maps.Keys(s.Tags)) {
+		if v, ok := host[k]; !ok || v != s.Tags[k] {
+			missing = append(missing, k+"="+s.Tags[k])
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return Refused(s, nil, "cannot be placed: no host has the tags %s", strings.Join(missing, ", "))
+}
+
+// ParseTags reads a host's tags, k=v[,k=v...]; spaces around the pairs do not
+// count, and an empty text means none.
+func ParseTags(text string) (map[string]string, error) {
+	tags := map[string]string{}
+	if strings.TrimSpace(text) == "" {
+		return tags, nil
+	}
+	for pair := range strings.SplitSeq(text, ",") {
+		k, v, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		if !ok || k == "" || v == "" {
+			return nil, fmt.Errorf("%q is not a tag such as disk=ssd", strings.TrimSpace(pair))
+		}
+		if _, twice := tags[k]; twice {
+			return nil, fmt.Errorf("tag %s is set twice", k)
+		}
+		tags[k] = v
+	}
+	return tags, nil
+}

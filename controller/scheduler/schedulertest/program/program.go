@@ -1,0 +1,63 @@
+// Package program is what the containers of schedulertest run. The mock calls
+// it; for real engines it is compiled into an image.
+package program
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// Path is where the image has the program; it is the image's entrypoint.
+const Path = "/program"
+
+// Process is the surroundings of one run.
+type Process struct {
+	Args   []string // behind Path
+	Stdout io.Writer
+	Stderr io.Writer
+	Limits func() (memory, cpu int64) // bytes, shares
+}
+
+// Run does what the arguments say and returns the exit code. ctx ends when the
+// container is stopped.
+//
+//	serve      prints "serving", waits to be stopped
+//	exit N     prints "out" on stdout and "err" on stderr, ends with N
+//	lines N    prints "line 1" to "line N", waits to be stopped
+//	limits     prints "memory=... cpu=...", waits to be stopped
+//	say WORDS  prints the words in brackets, ends
+func Run(ctx context.Context, p Process) int {
+	if len(p.Args) == 0 {
+		p.Args = []string{"serve"}
+	}
+	number := 0
+	if len(p.Args) > 1 {
+		number, _ = strconv.Atoi(p.Args[1])
+	}
+	switch p.Args[0] {
+	case "serve":
+		fmt.Fprintln(p.Stdout, "serving")
+	case "exit":
+		fmt.Fprintln(p.Stdout, "out")
+		fmt.Fprintln(p.Stderr, "err")
+		return number
+	case "lines":
+		for i := range number {
+			fmt.Fprintf(p.Stdout, "line %d\n", i+1)
+		}
+	case "limits":
+		memory, cpu := p.Limits()
+		fmt.Fprintf(p.Stdout, "memory=%d cpu=%d\n", memory, cpu)
+	case "say":
+		fmt.Fprintf(p.Stdout, "[%s]\n", strings.Join(p.Args[1:], "]["))
+		return 0
+	default:
+		fmt.Fprintf(p.Stderr, "unknown: %q\n", p.Args)
+		return 2
+	}
+	<-ctx.Done()
+	return 0
+}
