@@ -183,13 +183,9 @@ func (c *control) gone(ctx context.Context) ([]Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	var lines []string
-	if err := json.Unmarshal([]byte(answer), &lines); err != nil {
-		return nil, err
-	}
 	var list []Endpoint
-	for _, line := range lines {
-		app, text, _ := strings.Cut(line, " ")
+	for line := range strings.Lines(answer) {
+		app, text, _ := strings.Cut(strings.TrimSpace(line), " ")
 		addr, err := netip.ParseAddrPort(text)
 		if err != nil {
 			return nil, fmt.Errorf("nginx names %q", text)

@@ -139,7 +139,7 @@ local function refused(app)
   for i, p in ipairs(app.peers) do
     if p.key == key and p[3] then
       table.remove(app.peers, i)
-      local peers = setmetatable({}, cjson.empty_array_mt)
+      local peers = {}
       for j, q in ipairs(app.peers) do peers[j] = {q[1], q[2], q[3]} end
       local entry = cjson.decode(routes:get("a:" .. app.name) or "{}")
       entry.peers = peers
@@ -276,16 +276,14 @@ function M.feed()
   ngx.print("ok")
 end
 
--- gone lists endpoints that were dropped, and forgets them.
+-- gone lists endpoints that were dropped, a line each, and forgets them.
 function M.gone()
-  local list = setmetatable({}, cjson.empty_array_mt)
   for _, key in ipairs(down:get_keys(0)) do
     if key:sub(1, 5) == "gone " then
-      list[#list + 1] = key:sub(6)
+      ngx.say(key:sub(6))
       down:delete(key)
     end
   end
-  ngx.print(cjson.encode(list))
 end
 
 -- state says which configuration this worker runs.
