@@ -24,8 +24,16 @@ const (
 	bodyTimeout   = time.Minute
 )
 
+// limitBody gives the request's body until timeout to arrive, even if nobody
+// reads it: net/http does, before it answers.
+func limitBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // tests' recorders alone cannot
+	}
+}
+
 // readBody reads a body of at most limit bytes, nil if there is none.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, timeout time.Duration) ([]byte, error) {
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	fail := func(status int, detail string, cause error) ([]byte, error) {
 		w.Header().Set("Connection", "close") // the rest of the body is in the way of the next request
 		return nil, &httpapi.Error{Status: status, Detail: detail, Cause: cause}
@@ -33,9 +41,6 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, timeout time.
 	if r.ContentLength > limit {
 		return fail(http.StatusRequestEntityTooLarge, "Request body is too large.", nil)
 	}
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(timeout))        // not supported by tests' recorders only
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }() // how a client that leaves is noticed has none
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -46,6 +51,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, timeout time.
 	case err != nil:
 		return fail(http.StatusBadRequest, "Request body could not be read.", err)
 	}
+	// From here on the server reads to notice that the client leaves. That
+	// must not time out, however long the operation is.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, nil
 }
 

@@ -246,14 +246,24 @@ func TestExpect(t *testing.T) {
 	}
 }
 
-// TestSlowBody: who sends half a body keeps nobody waiting.
+// TestSlowBody: who sends half a body keeps nobody waiting, whether the body
+// is wanted or not.
 func TestSlowBody(t *testing.T) {
 	f := &fake{}
 	s := &server{log: quiet(), identities: f, metrics: newMetrics(prometheus.NewRegistry()), bodyTimeout: 50 * time.Millisecond, timeout: time.Minute}
 	address := serveHandler(t, s.handler(routes(f)))
-	got := raw(t, address, "POST /v1/apps HTTP/1.1\r\nHost: x\r\nAuthorization: token bob\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-	if !strings.HasPrefix(got, "HTTP/1.1 408 REQUEST TIMEOUT\r\n") || !strings.Contains(got, "\r\nConnection: close\r\n") {
-		t.Error(got)
+	for line, want := range map[string]string{
+		"POST /v1/apps HTTP/1.1\r\nAuthorization: token bob":                         "HTTP/1.1 408 REQUEST TIMEOUT",
+		"POST /v1/apps HTTP/1.1\r\nAuthorization: token bad":                         "HTTP/1.1 401 UNAUTHORIZED",
+		"POST /v1/apps/demo/containers/restart HTTP/1.1\r\nAuthorization: token bob": "HTTP/1.1 200 OK",
+		"PUT /v1/apps HTTP/1.1\r\nAuthorization: token bob":                          "HTTP/1.1 405 METHOD NOT ALLOWED",
+		"POST /nowhere HTTP/1.1":                                                     "HTTP/1.1 404 NOT FOUND",
+		"POST /healthz HTTP/1.1":                                                     "HTTP/1.1 405 METHOD NOT ALLOWED",
+	} {
+		got := raw(t, address, line+"\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		if !strings.HasPrefix(got, want+"\r\n") || !strings.Contains(got, "\r\nConnection: close\r\n") {
+			t.Errorf("%s: %s", line, got)
+		}
 	}
 }
 

@@ -69,5 +69,6 @@ func (h containers) run(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.answerPlain(w, body)
+	writePlain(w, r.route.Status, body)
+	return nil
 }

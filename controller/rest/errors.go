@@ -21,7 +21,7 @@ const (
 	textConfigLocked  = "Config changes already in progress.\n[Errno 11] Resource temporarily unavailable"
 )
 
-// statuses are what kinds of errors mean in HTTP.
+// statuses are what kinds of errors mean in HTTP. Every other is 500.
 var statuses = map[deis.Kind]int{
 	deis.Invalid:      http.StatusBadRequest,
 	deis.Unauthorized: http.StatusUnauthorized,
@@ -29,14 +29,13 @@ var statuses = map[deis.Kind]int{
 	deis.NotFound:     http.StatusNotFound,
 	deis.Conflict:     http.StatusConflict,
 	deis.Unavailable:  http.StatusServiceUnavailable,
-	deis.Internal:     http.StatusInternalServerError,
 }
 
 // translate turns an error of package deis into one that httpapi writes. What
 // is internal stays as it is: httpapi logs it and tells the client nothing.
 func translate(w http.ResponseWriter, err error) error {
 	var e *deis.Error
-	if !errors.As(err, &e) || e.Kind == deis.Internal {
+	if !errors.As(err, &e) || statuses[e.Kind] == 0 {
 		return err
 	}
 	if e.Kind == deis.Unauthorized {
@@ -45,12 +44,19 @@ func translate(w http.ResponseWriter, err error) error {
 	return &httpapi.Error{Status: statuses[e.Kind], Detail: e.Detail, Fields: e.Fields, Cause: e.Err}
 }
 
-// overdue is err, in words for the client if the operation ran out of time.
-func overdue(ctx context.Context, err error) error {
-	if deis.KindOf(err) != deis.Internal || !errors.Is(err, context.DeadlineExceeded) || ctx.Err() == nil {
+// outcome is the error of an operation with context ctx, put so that it is
+// told and logged: an operation does not end with its client, so none of its
+// errors is the client's leaving.
+func outcome(ctx context.Context, err error) error {
+	switch {
+	case err == nil || deis.KindOf(err) != deis.Internal:
 		return err
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+		return &deis.Error{Kind: deis.Unavailable, Detail: "The operation did not end within 20 minutes.", Err: err}
+	case errors.Is(err, context.Canceled):
+		return errors.New(err.Error())
 	}
-	return &deis.Error{Kind: deis.Unavailable, Detail: "The operation did not end within 20 minutes.", Err: err}
+	return err
 }
 
 func errNotFound() error { return deis.Errorf(deis.NotFound, textNotFound) }

@@ -85,16 +85,6 @@ func bodyFor(pattern string) string {
 	return pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d"}`
 }
 
-func TestKindsHaveStatuses(t *testing.T) {
-	for kind, want := range map[deis.Kind]int{
-		deis.Invalid: 400, deis.Unauthorized: 401, deis.Forbidden: 403, deis.NotFound: 404, deis.Conflict: 409, deis.Unavailable: 503, deis.Internal: 500,
-	} {
-		if statuses[kind] != want {
-			t.Errorf("kind %d is %d, want %d", kind, statuses[kind], want)
-		}
-	}
-}
-
 func TestConfigLocked(t *testing.T) {
 	f := &fake{err: deis.Errorf(deis.Conflict, "Another operation on demo is in progress.")}
 	c := serve(t, f, quiet())
@@ -165,6 +155,28 @@ func TestHalfAnAnswer(t *testing.T) {
 	if err == nil {
 		resp.Body.Close()
 		t.Error("got", resp.Status)
+	}
+}
+
+// TestOutcome: an operation's failure is not taken for its client's leaving,
+// after which nothing would be logged.
+func TestOutcome(t *testing.T) {
+	ended, cancel := context.WithDeadline(context.Background(), time.Unix(0, 0))
+	defer cancel()
+	for _, ctx := range []context.Context{context.Background(), ended} {
+		for _, err := range []error{nil, deis.ErrNotFound, errors.New("x"), &deis.Error{Kind: deis.Unavailable, Err: context.Canceled}} {
+			if got := outcome(ctx, err); got != err {
+				t.Errorf("%v becomes %v", err, got)
+			}
+		}
+		lost := fmt.Errorf("lock of demo lost: %w", context.Canceled)
+		if got := outcome(ctx, lost); errors.Is(got, context.Canceled) || got.Error() != lost.Error() {
+			t.Error(got)
+		}
+		late := fmt.Errorf("etcd: %w", context.DeadlineExceeded)
+		if got := outcome(ctx, late); (deis.KindOf(got) == deis.Unavailable) != (ctx == ended) {
+			t.Error(got)
+		}
 	}
 }
 

@@ -21,16 +21,16 @@ func (h logs) tail(w http.ResponseWriter, r *request) error {
 	out, err := h.c.Logs(r.Context(), r.by, app, lines(r.URL.Query().Get("log_lines")))
 	switch kind := deis.KindOf(err); {
 	case err != nil && (kind == deis.Internal || kind == deis.Unavailable) && r.Context().Err() == nil:
-		r.server.log.Error("app's logs are away", "app", app, "err", err)
-		r.route.Status = http.StatusInternalServerError
-		return r.answerPlain(w, []byte("Error accessing logs for "+app))
+		r.log.Error("app's logs are away", "app", app, "err", err)
+		writePlain(w, http.StatusInternalServerError, []byte("Error accessing logs for "+app))
 	case err != nil:
 		return err
 	case len(out) == 0:
 		w.WriteHeader(http.StatusNoContent)
-		return nil
+	default:
+		writePlain(w, r.route.Status, out)
 	}
-	return r.answerPlain(w, out)
+	return nil
 }
 
 func lines(asked string) int {

@@ -42,11 +42,13 @@ const unrouted = "none"
 // an answer; there is no such status.
 const codeGone = 499
 
-// observe counts and logs what h does, and answers for it if it panics.
+// observe is around all that answers: it counts and logs what h does, answers
+// for it if it panics, and sees to it that no body takes forever.
 func (s *server) observe(route string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		rec := &recorder{ResponseWriter: w}
+		limitBody(rec, r, s.bodyTimeout)
 		cut := s.guard(h, rec, r)
 		if rec.code == 0 {
 			rec.code = codeGone

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"log/slog"
 	"mime"
 	"net/http"
 	"slices"
@@ -58,8 +59,7 @@ type request struct {
 	by    deis.User
 	known bool // else by is nobody
 	route Route
-
-	server *server
+	log   *slog.Logger
 }
 
 // resource checks a request as Deis v1 did: what the client accepts, who it
@@ -92,8 +92,11 @@ func (s *server) resource(res resource) httpapi.Handler {
 			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 			defer cancel()
 		}
-		err = route.handle(w, &request{Request: r.WithContext(ctx), by: by, known: known, route: route, server: s})
-		return translate(w, overdue(ctx, err))
+		err = route.handle(w, &request{Request: r.WithContext(ctx), by: by, known: known, route: route, log: s.log})
+		if method != http.MethodGet {
+			err = outcome(ctx, err)
+		}
+		return translate(w, err)
 	}
 }
 
@@ -138,7 +141,7 @@ func (r *request) fieldsUpTo(w http.ResponseWriter, limit int64) (*fields, error
 	if wrongType != nil && r.ContentLength > 0 {
 		return nil, wrongType // no need to have it sent
 	}
-	body, err := readBody(w, r.Request, limit, r.server.bodyTimeout)
+	body, err := readBody(w, r.Request, limit)
 	switch {
 	case err != nil:
 		return nil, err
@@ -168,10 +171,9 @@ func (r *request) done(w http.ResponseWriter, err error) error {
 	return err
 }
 
-// answerPlain writes a success that is text.
-func (r *request) answerPlain(w http.ResponseWriter, body []byte) error {
+// writePlain answers with text.
+func writePlain(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "text/plain")
-	w.WriteHeader(r.route.Status)
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client has gone
-	return nil
 }
