@@ -11,5 +11,10 @@
 //
 // The mirror owns the prefixes /deis/domains/, /deis/builder/users/ and
 // /deis/config/, where it deletes what it does not know, and the apps' markers
-// /deis/services/<app>. What is below a marker is the publisher's.
+// /deis/services/<app>. What is below a marker is the publisher's. An app that
+// is marked as destroyed is gone from etcd while its row still holds its id, so
+// that a new app of that id never meets what the old one left.
+//
+// There is one controller at a time; if two overlap, one that dies may write a
+// change late, and the other's next pass, within a minute, undoes it.
 package mirror

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/deis/deis/controller/deis"
 )
@@ -25,19 +25,13 @@ type locks struct {
 	pool *pgxpool.Pool
 
 	mu     sync.Mutex
-	queues map[string]*queue
-	place  context.Context // ends when locks held until now are lost
+	queues map[string][]chan struct{} // who waits, by app; an entry is there while somebody has the turn
+	place  context.Context            // ends when locks held until now are lost
 	leave  context.CancelCauseFunc
 }
 
-// queue is those who hold or want one app's lock.
-type queue struct {
-	turn  *semaphore.Weighted // 1; first in, first out
-	users int
-}
-
 func newLocks(pool *pgxpool.Pool) *locks {
-	l := &locks{pool: pool, queues: map[string]*queue{}}
+	l := &locks{pool: pool, queues: map[string][]chan struct{}{}}
 	l.place, l.leave = context.WithCancelCause(context.Background())
 	return l
 }
@@ -62,8 +56,7 @@ func (l *locks) close() {
 // the server notices within deadAfter.
 func (db *DB) Lock(ctx context.Context, app string, wait time.Duration) (context.Context, func(), error) {
 	l, deadline := db.locks, time.Now().Add(wait)
-	next, err := l.queue(ctx, app, deadline)
-	if err != nil {
+	if err := l.enter(ctx, app, deadline); err != nil {
 		return nil, nil, err
 	}
 	l.mu.Lock()
@@ -71,47 +64,63 @@ func (db *DB) Lock(ctx context.Context, app string, wait time.Duration) (context
 	l.mu.Unlock()
 	conn, err := l.acquire(ctx, app, deadline)
 	if err != nil {
-		next()
+		l.exit(app)
 		return nil, nil, err
 	}
 	locked, unlock := hold(ctx, app, conn, place)
-	return locked, sync.OnceFunc(func() { unlock(); next() }), nil
+	return locked, sync.OnceFunc(func() { unlock(); l.exit(app) }), nil
 }
 
 func busy(app string) error {
 	return deis.Errorf(deis.Conflict, "Another operation on %s is in progress.", app)
 }
 
-// queue waits for app's turn in this process. Call next when it is over.
-func (l *locks) queue(ctx context.Context, app string, deadline time.Time) (next func(), err error) {
+// enter waits for app's turn in this process; exit ends it.
+func (l *locks) enter(ctx context.Context, app string, deadline time.Time) error {
 	l.mu.Lock()
-	q := l.queues[app]
-	if q == nil {
-		q = &queue{turn: semaphore.NewWeighted(1)}
-		l.queues[app] = q
+	waiters, taken := l.queues[app]
+	if !taken {
+		l.queues[app] = nil
+		l.mu.Unlock()
+		return nil
 	}
-	q.users++
+	turn := make(chan struct{})
+	l.queues[app] = append(waiters, turn)
 	l.mu.Unlock()
 
-	leave := func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if q.users--; q.users == 0 {
-			delete(l.queues, app)
-		}
+	wait, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	select {
+	case <-turn:
+		return nil
+	case <-wait.Done():
 	}
-	if !q.turn.TryAcquire(1) { // fails while others wait
-		wait, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		if q.turn.Acquire(wait, 1) != nil {
-			leave()
-			if ctx.Err() != nil {
-				return nil, translate(ctx.Err())
-			}
-			return nil, busy(app)
-		}
+	l.mu.Lock()
+	i := slices.Index(l.queues[app], turn)
+	if i >= 0 {
+		l.queues[app] = slices.Delete(l.queues[app], i, i+1)
 	}
-	return func() { q.turn.Release(1); leave() }, nil
+	l.mu.Unlock()
+	if i < 0 { // the turn came at this moment
+		l.exit(app)
+	}
+	if ctx.Err() != nil {
+		return translate(ctx.Err())
+	}
+	return busy(app)
+}
+
+// exit gives the turn to the next in app's queue.
+func (l *locks) exit(app string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiters := l.queues[app]
+	if len(waiters) == 0 {
+		delete(l.queues, app)
+		return
+	}
+	l.queues[app] = waiters[1:]
+	close(waiters[0])
 }
 
 const (

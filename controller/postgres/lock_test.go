@@ -21,14 +21,11 @@ func take(t testing.TB, db *DB, app string) (context.Context, func()) {
 	return ctx, unlock
 }
 
-// waiting is how many calls stand in an app's queue, its holder included.
+// waiting is how many calls stand in an app's queue, behind who has the turn.
 func waiting(db *DB, app string) int {
 	db.locks.mu.Lock()
 	defer db.locks.mu.Unlock()
-	if q := db.locks.queues[app]; q != nil {
-		return q.users
-	}
-	return 0
+	return len(db.locks.queues[app])
 }
 
 func isBusy(t testing.TB, db *DB, app string) {
@@ -59,7 +56,7 @@ func TestLockIsFairAndItsQueueNeedsNoConnections(t *testing.T) {
 			mu.Unlock()
 			unlock()
 		})
-		eventually(t, "the call waits", func() bool { return waiting(db, "demo") == i+2 })
+		eventually(t, "the call waits", func() bool { return waiting(db, "demo") == i+1 })
 	}
 	if c := db.locks.pool.Stat().AcquiredConns(); c != 1 {
 		t.Errorf("%d connections are held by one lock and its queue", c)
@@ -87,7 +84,7 @@ func TestLockIsOneAppsOnly(t *testing.T) {
 	done(t, err)
 	unlock()
 	isBusy(t, db, "demo")
-	if n := waiting(db, "demo"); n != 1 {
+	if n := waiting(db, "demo"); n != 0 {
 		t.Errorf("%d in the queue after one has given up", n)
 	}
 }
@@ -101,7 +98,7 @@ func TestLockEndsWithItsCaller(t *testing.T) {
 		_, _, err := db.Lock(ctx, "demo", time.Hour)
 		failed <- err
 	}()
-	eventually(t, "the call waits", func() bool { return waiting(db, "demo") == 2 })
+	eventually(t, "the call waits", func() bool { return waiting(db, "demo") == 1 })
 	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
 		t.Error(err)
