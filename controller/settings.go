@@ -3,6 +3,7 @@ package controller
 import (
 	"time"
 
+	"github.com/deis/deis/controller/scheduler/docker"
 	"github.com/deis/deis/internal/env"
 	"github.com/deis/deis/internal/process"
 )
@@ -19,8 +20,8 @@ type Settings struct {
 	TTL                time.Duration
 	Docker             string // the Engine's address
 	AppsNetwork        string
-	RegistryFromEngine string // the registry as the Engine reaches it
-	HostTags           string // what this host offers to apps with tags
+	RegistryFromEngine string            // the registry as the Engine reaches it
+	HostTags           map[string]string // what this host offers to apps with tags
 	DeployTimeout      time.Duration
 	Drain              time.Duration
 }
@@ -37,10 +38,14 @@ func SettingsFromEnv(getenv func(string) string) (Settings, error) {
 		TTL:                e.Seconds("ETCD_TTL", 20),
 		Docker:             e.String("DOCKER_HOST", "unix:///var/run/docker.sock"),
 		RegistryFromEngine: e.String("REGISTRY_FROM_ENGINE", "127.0.0.1:5000"),
-		HostTags:           e.String("HOST_TAGS", ""),
 		DeployTimeout:      e.Seconds("DEPLOY_TIMEOUT", 120),
 		Drain:              e.Seconds("DRAIN", 5),
 	}
+	tags, err := docker.ParseTags(e.String("HOST_TAGS", ""))
+	if err != nil {
+		e.Fail("HOST_TAGS", "%v", err)
+	}
+	s.HostTags = tags
 	s.AppsNetwork = e.String("APPS_NETWORK", s.Platform+"-apps")
 	return s, e.Err()
 }

@@ -121,7 +121,8 @@ func (c *Controller) Authenticate(ctx context.Context, token string) (User, erro
 
 // AuthenticateBuilder checks the key that only the builder knows.
 func (c *Controller) AuthenticateBuilder(key string) error {
-	if c.BuilderKey == "" || subtle.ConstantTimeCompare([]byte(key), []byte(c.BuilderKey)) != 1 {
+	want := c.BuilderKey()
+	if want == "" || subtle.ConstantTimeCompare([]byte(key), []byte(want)) != 1 {
 		return Errorf(Unauthorized, "Authentication credentials were not provided.")
 	}
 	return nil

@@ -23,7 +23,7 @@ type Needs struct {
 	Mirror     Mirror
 	AppLogs    AppLogs
 	Settings   Settings
-	BuilderKey string
+	BuilderKey func() string // what only the builder knows
 
 	DeployTimeout time.Duration // until new containers are ready, beside their health check's initial delay
 	Drain         time.Duration // from the last router's convergence to SIGTERM

@@ -14,7 +14,7 @@ import (
 
 const (
 	stable      = 3 * time.Second // a container nobody announces is ready when it has lived this long
-	watchStates = 100 * time.Millisecond
+	watchStates = 250 * time.Millisecond
 	lastLines   = 20 // of a container that failed, shown to the user
 )
 

@@ -94,7 +94,7 @@ func Main[S any, P Settings[S]](name string, settings func(getenv func(string) s
 	if cmd, args, ok := pick(os.Args, commands); ok {
 		return command(ctx, cmd, args)
 	}
-	log := newLogger(name, os.Getenv("LOG_LEVEL"))
+	log := Logger(name, os.Getenv)
 	s, err := settings(os.Getenv)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: the settings are wrong:\n%v\n", name, err)
@@ -155,9 +155,11 @@ func healthListen(getenv func(string) string) string {
 	return ":9000"
 }
 
-func newLogger(component, level string) *slog.Logger {
+// Logger writes JSON to stderr, at LOG_LEVEL (default info); commands make one
+// of their own.
+func Logger(component string, getenv func(string) string) *slog.Logger {
 	var l slog.Level
-	if err := l.UnmarshalText([]byte(strings.ToUpper(level))); err != nil {
+	if err := l.UnmarshalText([]byte(strings.ToUpper(getenv("LOG_LEVEL")))); err != nil {
 		l = slog.LevelInfo
 	}
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l})).With("component", component)

@@ -27,7 +27,7 @@ type Process struct {
 //	serve      prints "serving", waits to be stopped
 //	exit N     prints "out" on stdout and "err" on stderr, ends with N
 //	lines N    prints "line 1" to "line N", waits to be stopped
-//	limits     prints "memory=... cpu=...", waits to be stopped
+//	limits     prints "memory=... cpu=...", ends
 //	say WORDS  prints the words in brackets, ends
 func Run(ctx context.Context, p Process) int {
 	if len(p.Args) == 0 {
@@ -51,6 +51,7 @@ func Run(ctx context.Context, p Process) int {
 	case "limits":
 		memory, cpu := p.Limits()
 		fmt.Fprintf(p.Stdout, "memory=%d cpu=%d\n", memory, cpu)
+		return 0
 	case "say":
 		fmt.Fprintf(p.Stdout, "[%s]\n", strings.Join(p.Args[1:], "]["))
 		return 0

@@ -1,0 +1,30 @@
+//go:build failpoint
+
+package controller
+
+import (
+	"context"
+	"log/slog"
+	"syscall"
+
+	"github.com/deis/deis/controller/deis"
+	"github.com/deis/deis/internal/etcd"
+)
+
+// failpointKey names the place where the controller kills itself next; it is
+// deleted first, so that it does so once.
+const failpointKey = "/deis/controller/failpoint"
+
+func armFailpoints(kv *etcd.KV, log *slog.Logger) {
+	log.Warn("this binary has failpoints")
+	deis.Hit = func(ctx context.Context, name string) {
+		e, ok, err := kv.Get(ctx, failpointKey)
+		if err != nil || !ok || e.Value != name {
+			return
+		}
+		if _, deleted, err := kv.Delete(ctx, failpointKey); err == nil && deleted {
+			_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+			select {} // until the signal is delivered
+		}
+	}
+}
