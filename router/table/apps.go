@@ -125,10 +125,9 @@ func parseWhitelist(s string) (allow *[]netip.Prefix, problem string) {
 		entry = strings.TrimSpace(entry)
 		p, ok := parsePrefix(entry)
 		if !ok && strings.HasPrefix(entry, "[") {
-			inner, _, closed := strings.Cut(entry[1:], "]")
-			if p, ok = parsePrefix(inner); !closed {
-				ok = false
-			}
+			inner, label, closed := strings.Cut(entry[1:], "]")
+			p, ok = parsePrefix(inner)
+			ok = ok && closed && (label == "" || label[0] == ':')
 		} else if !ok {
 			address, _, _ := strings.Cut(entry, ":")
 			p, ok = parsePrefix(address)

@@ -125,16 +125,23 @@ function M.access()
   if #app.peers == 0 then return exit(503) end
 end
 
--- last is the last element of one of nginx's lists of what an upstream did.
-local function last(list) return list and list:match("([^, ]+)$") end
+-- attempts splits one of nginx's lists of what upstreams did. While a further
+-- one is being chosen the list ends with a lone colon for it.
+local function attempts(list)
+  local all = {}
+  for word in (list or ""):gmatch("[^, ]+") do
+    if word ~= ":" then all[#all + 1] = word end
+  end
+  return all
+end
 
 -- refused remembers that the endpoint which a request tried last took no
 -- connection. One whose announcement lapsed is dropped for good: this was the
 -- proof that it has gone.
 local function refused(app)
-  if last(var.upstream_connect_time) ~= "-" then return end
-  local key = last(var.upstream_addr)
-  if not key then return end
+  local tried = attempts(var.upstream_addr)
+  local key = tried[#tried]
+  if not key or attempts(var.upstream_connect_time)[#tried] ~= "-" then return end
   down:set(key, true, HOLD_DOWN)
   for i, p in ipairs(app.peers) do
     if p.key == key and p[3] then
@@ -155,11 +162,10 @@ end
 -- were tried. If all rest, resting ones are better than none.
 local function choose(app, tried)
   local n, resting = #app.peers, nil
-  tried = tried and " " .. tried .. ","
   for _ = 1, n do
     app.turn = app.turn % n + 1
     local p = app.peers[app.turn]
-    if not (tried and tried:find(" " .. p.key .. ",", 1, true)) then
+    if not (tried and tried[p.key]) then
       if not down:get(p.key) then return p end
       resting = resting or p
     end
@@ -177,7 +183,8 @@ function M.balance()
   local tried
   if balancer.get_last_failure() then
     refused(app)
-    tried = var.upstream_addr
+    tried = {}
+    for _, key in ipairs(attempts(var.upstream_addr)) do tried[key] = true end
   elseif #app.peers > 1 then
     balancer.set_more_tries(math.min(#app.peers - 1, MAX_RETRIES))
   end
