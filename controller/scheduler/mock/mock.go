@@ -78,7 +78,8 @@ type Scheduler struct {
 	opt Options
 
 	mu         sync.Mutex
-	containers map[string]*box // by UUID
+	containers map[string]*box   // by UUID
+	jobs       map[jobid.ID]*box // the same but for one-off containers
 	listeners  []*scheduler.Pending
 	calls      map[Op]int
 }
@@ -87,7 +88,7 @@ var _ scheduler.Scheduler = (*Scheduler)(nil)
 
 // New makes a Scheduler without containers.
 func New(opt Options) *Scheduler {
-	return &Scheduler{opt: opt, containers: map[string]*box{}, calls: map[Op]int{}}
+	return &Scheduler{opt: opt, containers: map[string]*box{}, jobs: map[jobid.ID]*box{}, calls: map[Op]int{}}
 }
 
 // Calls says how often each call was made.
@@ -142,17 +143,15 @@ func (s *Scheduler) Create(_ context.Context, spec deis.Spec) error {
 		s.mu.Unlock()
 		return nil
 	}
-	var leftover []*box
-	for id, b := range s.containers {
-		if b.spec.Identity.ID == spec.Identity.ID {
-			leftover = append(leftover, b)
-			delete(s.containers, id)
-		}
+	leftover := s.jobs[spec.Identity.ID]
+	if leftover != nil {
+		delete(s.containers, leftover.spec.Identity.UUID)
 	}
-	s.containers[spec.Identity.UUID] = newBox(spec, img)
+	b := newBox(spec, img)
+	s.containers[spec.Identity.UUID], s.jobs[spec.Identity.ID] = b, b
 	s.mu.Unlock()
-	for _, b := range leftover {
-		b.halt()
+	if leftover != nil {
+		leftover.halt()
 	}
 	return nil
 }
@@ -251,6 +250,9 @@ func (s *Scheduler) remove(b *box) {
 		return
 	}
 	delete(s.containers, b.status.UUID)
+	if s.jobs[b.status.Job] == b {
+		delete(s.jobs, b.status.Job)
+	}
 	if b.status.State == deis.StateUp || b.status.State == deis.StateCrashed {
 		s.changed(b)
 	}

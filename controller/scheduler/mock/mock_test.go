@@ -46,7 +46,6 @@ func TestTenThousandContainers(t *testing.T) {
 	var started int
 	s := New(Options{Started: func(deis.Status) { started++ }})
 	const many = 10_000
-	// Create looks through all containers for a leftover; create in one go.
 	for i := range many {
 		if err := s.Create(t.Context(), spec(i)); err != nil {
 			t.Fatal(err)
