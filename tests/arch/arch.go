@@ -23,7 +23,7 @@ type Package struct {
 var components = []string{"controller", "database", "builder", "registry", "logspout", "logger", "publisher", "router", "store", "client", "deisctl"}
 
 // nouns are the packages that all parts of a component share.
-var nouns = map[string]string{"controller": "controller/deis", "store": "store/cluster"}
+var nouns = map[string]string{"controller": "controller/deis", "router": "router/table", "store": "store/cluster"}
 
 // component is the first element of a folder if it names a component.
 func component(dir string) string {
