@@ -147,7 +147,10 @@ func TestLinesComeBack(t *testing.T) {
 	if _, err := u.Write([]byte("2015-05-07T01:13:53UTC old[cmd.1]: by datagram\n")); err != nil {
 		t.Fatal(err)
 	}
-	f.eventually("all lines", func() bool { _, body := f.request("GET", "/demo?log_lines=150"); return strings.Count(body, "\n") == 150 })
+	f.eventually("all lines", func() bool {
+		_, body := f.request("GET", "/demo?log_lines=150")
+		return strings.Count(body, "\n") == 150
+	})
 	if status, body := f.request("GET", "/demo"); status != 200 || strings.Count(body, "\n") != 100 {
 		t.Errorf("%d, %d lines", status, strings.Count(body, "\n"))
 	}
