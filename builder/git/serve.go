@@ -118,21 +118,22 @@ func size(n int64) string {
 	return strconv.FormatInt(n, 10) + " bytes"
 }
 
-// ParseCommand takes apart `git-receive-pack '/app.git'`, whose words are
-// split already. Any other path than that of an app is refused.
-func ParseCommand(words []string) (service Service, app string, ok bool) {
-	if len(words) == 0 {
+// ParseCommand takes apart `git-receive-pack '/app.git'`. app is empty for any
+// other path than that of an app; ok is false for any other command.
+func ParseCommand(command string) (service Service, app string, ok bool) {
+	verb, path, found := strings.Cut(command, " ")
+	service = Service(strings.TrimPrefix(verb, "git-"))
+	if !found || verb == string(service) || service != ReceivePack && service != UploadPack {
 		return "", "", false
 	}
-	verb, found := strings.CutPrefix(words[0], "git-")
-	service = Service(verb)
-	if !found || service != ReceivePack && service != UploadPack {
-		return "", "", false
+	path = strings.TrimSpace(path)
+	for _, quote := range []string{"'", `"`} {
+		if inner, ok := strings.CutPrefix(path, quote); ok {
+			path = strings.TrimSuffix(inner, quote)
+			break
+		}
 	}
-	if len(words) != 2 {
-		return service, "", true
-	}
-	app = strings.TrimSuffix(strings.TrimPrefix(words[1], "/"), ".git")
+	app = strings.TrimSuffix(strings.TrimPrefix(path, "/"), ".git")
 	if !appName.MatchString(app) {
 		app = ""
 	}
