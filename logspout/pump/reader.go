@@ -1,0 +1,178 @@
+package pump
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/deis/deis/internal/engine"
+	"github.com/deis/deis/internal/retry"
+	"github.com/deis/deis/internal/syslog"
+)
+
+const (
+	inspectTimeout = 30 * time.Second
+	minPause       = 200 * time.Millisecond // between attempts to read a log
+	maxPause       = 10 * time.Second
+	shortID        = 12
+)
+
+// reader reads one container's log.
+type reader struct {
+	pump     *Pump
+	id       string
+	identity identity
+	again    bool // something happened to the container; guarded by Pump.mu
+
+	pos position // what was read
+	seq uint64
+}
+
+// run reads until the container has ended, is gone, or ctx ends.
+func (r *reader) run(ctx context.Context) {
+	r.pos = r.pump.Positions.begin(r.id)
+	for pause := minPause; ; {
+		before := r.seq
+		ended, err := r.pass(ctx)
+		switch {
+		case engine.IsNotFound(err):
+			r.pump.Positions.forget(r.id)
+			r.pump.leave(r, true)
+			return
+		case ctx.Err() != nil:
+			r.pump.leave(r, true)
+			return
+		case err == nil && ended:
+			r.pump.Positions.end(r.id, r.pos, true)
+			if r.pump.leave(r, false) {
+				return
+			}
+			continue
+		case err != nil:
+			r.pump.Log.Warn("container's log broke off, trying again", "container", r.short(), "err", err)
+		}
+		if r.seq > before {
+			pause = minPause
+		}
+		_ = retry.Sleep(ctx, pause) // the next pass sees that ctx has ended
+		pause = min(2*pause, maxPause)
+	}
+}
+
+func (r *reader) short() string { return r.id[:min(shortID, len(r.id))] }
+
+// pass reads the log once, up to its end. ended says that the container has
+// ended too, so that this was all.
+func (r *reader) pass(ctx context.Context) (ended bool, err error) {
+	tty, running, err := r.inspect(ctx)
+	if err != nil {
+		return false, err
+	}
+	if running {
+		if _, err := r.stream(ctx, tty, true); err != nil {
+			return false, err
+		}
+		if _, running, err = r.inspect(ctx); err != nil || running {
+			return false, err
+		}
+	}
+	// The end of a container may end the stream before its last lines; and
+	// what has no line break is a line only now.
+	rest, err := r.stream(ctx, tty, false)
+	if err != nil {
+		return false, err
+	}
+	for _, rec := range rest {
+		if err := r.emit(ctx, rec); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (r *reader) inspect(ctx context.Context) (tty, running bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	c, err := r.pump.Engine.ContainerInspect(ctx, r.id)
+	if err != nil {
+		return false, false, err
+	}
+	return c.Config != nil && c.Config.Tty, c.State != nil && c.State.Running, nil
+}
+
+// stream reads what is behind the position.
+func (r *reader) stream(ctx context.Context, tty, follow bool) (rest []record, err error) {
+	options := container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow}
+	if r.pos.count > 0 {
+		options.Since = fmt.Sprintf("%d.%09d", r.pos.time.Unix(), r.pos.time.Nanosecond())
+	}
+	log, err := r.pump.Engine.ContainerLogs(ctx, r.id, options)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	emit := r.skipKnown(ctx, r.pos)
+	parse := readFrames
+	if tty {
+		parse = readTerminal
+	}
+	if rest, err = parse(log, emit); err != nil || len(rest) == 0 {
+		return nil, err
+	}
+	unknown := rest[:0]
+	for _, rec := range rest {
+		if rec.time.After(r.pos.time) || r.pos.count == 0 {
+			unknown = append(unknown, rec)
+		}
+	}
+	return unknown, nil
+}
+
+// skipKnown is emit without what was read before: the Engine begins with the
+// lines of the position's very time. If it has none of them, more may be
+// missing, and the log says so.
+func (r *reader) skipKnown(ctx context.Context, known position) func(record) error {
+	seen, behind := 0, known.count == 0
+	return func(rec record) error {
+		switch {
+		case behind:
+		case rec.time.Before(known.time):
+			return nil
+		case rec.time.Equal(known.time):
+			if seen++; seen <= known.count {
+				return nil
+			}
+			behind = true
+		default:
+			behind = true
+			if seen == 0 {
+				r.pump.lost.Inc()
+				gap := record{time: rec.time, stream: stderr, text: "lines may be missing here: the Engine no longer had them"}
+				if err := r.pump.Sink.Add(ctx, r.id, r.message(gap)); err != nil {
+					return err
+				}
+			}
+		}
+		return r.emit(ctx, rec)
+	}
+}
+
+func (r *reader) emit(ctx context.Context, rec record) error {
+	r.seq++
+	m := r.message(rec)
+	m.Seq = r.seq
+	if err := r.pump.Sink.Add(ctx, r.id, m); err != nil {
+		return err
+	}
+	r.pos.advance(rec.time)
+	r.pump.read.Inc()
+	return nil
+}
+
+func (r *reader) message(rec record) syslog.Message {
+	m := r.identity.message(rec)
+	m.Host, m.Container = r.pump.Host, r.short()
+	return m
+}
