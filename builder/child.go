@@ -53,11 +53,7 @@ func (b *builder) child(ctx context.Context, listener *os.File, up func()) error
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(self, "sshd")
+	cmd := exec.Command(b.Self, "sshd")
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	cmd.Dir = "/"
 	cmd.Stderr = os.Stderr
@@ -116,16 +112,12 @@ func (b *builder) prepareRun() error {
 	if err := os.MkdirAll(b.hooks(), 0o755); err != nil {
 		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	for _, name := range []string{"pre-receive", "proc-receive"} {
 		path := filepath.Join(b.hooks(), name)
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		if err := os.Symlink(self, path); err != nil {
+		if err := os.Symlink(b.Self, path); err != nil {
 			return err
 		}
 	}

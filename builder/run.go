@@ -71,6 +71,11 @@ func open(ctx context.Context, cfg Settings) (_ *builder, err error) {
 		return nil, err
 	}
 	b.ssh = ln.(*net.TCPListener)
+	if b.Self == "" {
+		if b.Self, err = os.Executable(); err != nil {
+			return nil, err
+		}
+	}
 	if err := b.prepareRun(); err != nil {
 		return nil, err
 	}

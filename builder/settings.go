@@ -44,6 +44,7 @@ type Settings struct {
 	MaxSlug   int64
 	Overprint bool
 	Drain     time.Duration
+	Self      string // this binary; empty: where it was started from
 }
 
 // fetching are the variables that builds get if the builder has them.

@@ -49,7 +49,7 @@ func (w *Worker) carryOut(ctx context.Context, s *session, updates []Update, out
 	}
 	text := w.sentence(s.App, failed.cause)
 	w.metrics.pushes.WithLabelValues("failed").Inc()
-	w.event("ERROR", s.App, "%s of git-%s: %s", failed.what, u.New[:8], text)
+	w.event("ERROR", s.App, "build git-%s: %s: %s", u.New[:8], failed.what, text)
 	if failed.what == releaseFailed {
 		out.warn("ERROR: Failed to launch container")
 	}
