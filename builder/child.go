@@ -30,6 +30,8 @@ func (b *builder) serveSSH(ctx context.Context, ln *net.TCPListener, up func()) 
 	if err != nil {
 		return err
 	}
+	// Clients that come while we stop must not wait for nobody.
+	defer context.AfterFunc(ctx, func() { _, _ = socket.Close(), ln.Close() })()
 	defer socket.Close()
 	return retry.Forever(ctx, b.Log, "sshd", func(ctx context.Context) error {
 		err := b.child(ctx, socket, up)

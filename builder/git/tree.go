@@ -60,7 +60,7 @@ func (r Repos) Open(app, sha string, max int64) (*Tree, error) {
 func (t *Tree) Close() error { return t.store.Close() }
 
 // ErrNotCommit is what Open returns for a tag of something else.
-var ErrNotCommit = errors.New("it is not a commit")
+var ErrNotCommit error = treeError("a tag must name a commit")
 
 func peel(store *filesystem.Storage, h plumbing.Hash) (*object.Commit, error) {
 	for range maxTags {
