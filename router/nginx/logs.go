@@ -6,14 +6,17 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"regexp"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
-	relayChunk = 32 << 10
-	relayQueue = 256 // chunks that wait for a slow reader
+	relayChunk = 128 << 10
+	relayQueue = 128     // chunks that wait for a slow reader
+	pipeSize   = 1 << 20 // what the kernel allows everyone
 )
 
 // relay passes whole lines on and drops them, counted, when its reader is too
@@ -53,6 +56,16 @@ func (r *relay) flush(w io.Writer) {
 			return
 		}
 	}
+}
+
+// widen makes a pipe large enough for a burst from all workers. Workers write
+// 32 KiB at a time, which stay in one piece while the pipe has room.
+func widen(pipe *os.File) error {
+	const setPipeSize = 1031 // F_SETPIPE_SZ
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, pipe.Fd(), setPipeSize, pipeSize); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // read takes lines from in until it ends.

@@ -35,6 +35,9 @@ func startProcess(binary, conf string, log *slog.Logger, access *relay, readers 
 	if err != nil {
 		return nil, err
 	}
+	if err := widen(outW); err != nil {
+		log.Warn("the access log's pipe stays small", "err", err)
+	}
 	errR, errW, err := os.Pipe()
 	if err != nil {
 		_, _ = outR.Close(), outW.Close()
