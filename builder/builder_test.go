@@ -419,3 +419,7 @@ func kill(t *testing.T, pid int) {
 		t.Fatal(err)
 	}
 }
+
+func command(words ...string) *exec.Cmd { return exec.Command(words[0], words[1:]...) }
+
+func itoa(n int) string { return fmt.Sprint(n) }
