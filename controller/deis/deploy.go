@@ -38,7 +38,16 @@ func (c *Controller) repair(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
-	unfinished := inPhase(rows, Starting)
+	unfinished, replacing := inPhase(rows, Starting), inPhase(rows, Replacing)
+	if len(replacing) > 0 {
+		if err := c.clear(ctx, replacing, 0); err != nil {
+			return err
+		}
+		if err := c.Records.SetPhase(ctx, uuids(replacing), Serving); err != nil {
+			return err
+		}
+		c.queue.add(app) // creates them
+	}
 	if len(pending) == 0 && len(unfinished) == 0 {
 		return nil
 	}

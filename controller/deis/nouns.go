@@ -96,9 +96,10 @@ type Phase string
 
 // Phases of a container's row.
 const (
-	Starting Phase = "starting" // part of an operation that has not succeeded yet
-	Serving  Phase = "serving"  // should run
-	Leaving  Phase = "leaving"  // to be withdrawn, stopped and forgotten
+	Starting  Phase = "starting"  // part of an operation that has not succeeded yet
+	Serving   Phase = "serving"   // should run
+	Replacing Phase = "replacing" // to be withdrawn, stopped and then made anew
+	Leaving   Phase = "leaving"   // to be withdrawn, stopped and forgotten
 )
 
 // Container is one process of an app that should run.

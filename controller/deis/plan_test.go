@@ -22,6 +22,7 @@ func TestPlanReconcile(t *testing.T) {
 	rows := []Container{
 		row("up", "web", 1, Serving), row("stopped", "web", 2, Serving), row("missing", "web", 3, Serving),
 		row("half", "web", 4, Starting), row("old", "web", 5, Leaving),
+		row("restarted", "web", 6, Replacing),
 	}
 	statuses := []Status{
 		{UUID: "up", State: StateUp}, {UUID: "stopped", State: StateDown}, {UUID: "half", State: StateUp}, {UUID: "old", State: StateUp},
@@ -35,7 +36,7 @@ func TestPlanReconcile(t *testing.T) {
 		"orphans": {p.orphans[0].UUID, p.orphans[1].UUID},
 	}
 	want := map[string][]string{
-		"create": {"missing"}, "start": {"stopped"}, "leaving": {"old"}, "unfinished": {"half"}, "orphans": {"stray", "oldrun"},
+		"create": {"missing"}, "start": {"stopped"}, "leaving": {"old"}, "unfinished": {"half", "restarted"}, "orphans": {"stray", "oldrun"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

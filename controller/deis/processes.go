@@ -69,7 +69,7 @@ func (c *Controller) processes(ctx context.Context, app string) ([]Process, erro
 		state, ok := states[row.UUID]
 		if !ok {
 			state = StateInitialized
-			if row.Phase == Serving {
+			if row.Phase != Starting {
 				state = StateDestroyed
 			}
 		}
@@ -274,25 +274,22 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 	}), nil
 }
 
-// restart replaces one container. Its row stays, so that a controller which
-// dies in between creates the container at its next start.
+// restart replaces one container. Its row stays and says so: a container that
+// is withdrawn is never announced again, so one that was left running by a
+// controller that died would serve nobody.
 func (c *Controller) restart(ctx context.Context, row Container) error {
 	s, err := c.snapshot(ctx, c.Records, row.App, row.Version)
 	if err != nil {
 		return err
 	}
 	one := []Container{row}
-	if err := c.withdraw(ctx, row.App, one); err != nil {
+	if err := c.Records.SetPhase(ctx, uuids(one), Replacing); err != nil {
 		return err
 	}
-	sleep(ctx, c.Drain)
-	if err := c.Scheduler.Stop(ctx, row.UUID); err != nil {
+	if err := c.clear(ctx, one, c.Drain); err != nil {
 		return err
 	}
-	if err := c.Scheduler.Destroy(ctx, row.UUID); err != nil {
-		return err
-	}
-	if err := c.Routes.Forget(ctx, jobsOf(one)); err != nil {
+	if err := c.Records.SetPhase(ctx, uuids(one), Serving); err != nil {
 		return err
 	}
 	return c.launch(ctx, row.App, one, s)

@@ -112,6 +112,9 @@ func (c *Controller) overdue(ctx context.Context, waiting map[string]Container) 
 	defer cancel()
 	for _, row := range waiting { // one is enough
 		why := "nothing answers on its port"
+		if !row.Job().Routable() {
+			why = "it did not run for long enough"
+		}
 		if detail, err := c.Routes.CheckDetail(ctx, row.Job()); err == nil && detail != "" {
 			why = detail
 		}

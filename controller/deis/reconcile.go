@@ -165,7 +165,7 @@ func plan(rows []Container, statuses []Status, now time.Time) steps {
 		known[row.UUID] = true
 		st, exists := seen[row.UUID]
 		switch {
-		case row.Phase == Starting:
+		case row.Phase == Starting || row.Phase == Replacing:
 			s.unfinished = append(s.unfinished, row)
 		case row.Phase == Leaving:
 			s.leaving = append(s.leaving, row)

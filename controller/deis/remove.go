@@ -65,12 +65,20 @@ func (c *Controller) withdraw(ctx context.Context, app string, rows []Container)
 	return c.Routes.Withdraw(ctx, jobs)
 }
 
-// remove withdraws containers, lets requests end for the drain, stops and
-// destroys them and deletes their rows. It may be repeated.
+// remove clears containers away and deletes their rows. It may be repeated.
 func (c *Controller) remove(ctx context.Context, rows []Container, drain time.Duration) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	if err := c.clear(ctx, rows, drain); err != nil {
+		return err
+	}
+	return c.Records.DeleteContainers(ctx, uuids(rows))
+}
+
+// clear withdraws containers of one app, lets requests end for the drain, stops
+// and destroys them.
+func (c *Controller) clear(ctx context.Context, rows []Container, drain time.Duration) error {
 	app := rows[0].App
 	if err := c.withdraw(ctx, app, rows); err != nil {
 		return err
@@ -89,10 +97,7 @@ func (c *Controller) remove(ctx context.Context, rows []Container, drain time.Du
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := c.Routes.Forget(ctx, jobsOf(rows)); err != nil {
-		return err
-	}
-	return c.Records.DeleteContainers(ctx, uuids(rows))
+	return c.Routes.Forget(ctx, jobsOf(rows))
 }
 
 // cleanImages removes, in the background, images that no release needs: from
