@@ -111,6 +111,8 @@ func (p *Pump) follow(run context.Context) error {
 	p.health.Store(&healthy)
 	for {
 		select {
+		case <-ctx.Done():
+			return ctx.Err()
 		case err := <-failed:
 			if err == nil {
 				err = errors.New("the Engine ended its events")

@@ -15,7 +15,7 @@ import (
 // Bounds of a Queue.
 const (
 	sourceLines = 4096
-	sourceBytes = 1 << 20
+	sourceBytes = 2 << 20
 	totalBytes  = 64 << 20
 	overhead    = 256 // of a message beside its text, roughly
 	turnLines   = 256 // taken from one source before the next has its turn
