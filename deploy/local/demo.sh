@@ -69,10 +69,12 @@ make_app() {
   cd "$source"
   [[ -d .git ]] || as_user git init --quiet --initial-branch=master
   as_user git add --all
-  as_user git -c user.name=demo -c user.email=demo@example.com commit --quiet --message "Powered by Deis" 2>/dev/null || true # nothing new
+  as_user git -c user.name=demo -c user.email=demo@example.com commit --quiet --message "Powered by Deis" >/dev/null || true # nothing new
   deis apps:info "--app=$APP" >/dev/null 2>&1 || quietly deis apps:create "$APP" --no-remote || die "the app could not be created (the answer is above)"
   as_user git remote remove deis 2>/dev/null || true
   quietly deis git:remote "--app=$APP" || die "git remote deis could not be added (the answer is above)"
+  # Deis clients know one port of git, 2222.
+  as_user git remote set-url deis "$(as_user git remote get-url deis | sed "s|:2222/|:$SSH_PORT/|")"
 }
 
 # ask asks the app through the router.
@@ -89,7 +91,7 @@ main() {
   # shellcheck disable=SC2064 # the file of now
   trap "rm -f '$admin_file'" EXIT
   ADMIN_FILE=$admin_file "$HERE/up.sh"
-  load_state
+  load_state all
   make_home
   log_in "$admin_file"
   add_key

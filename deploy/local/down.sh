@@ -46,7 +46,7 @@ remove_app_images() {
 
 main() {
   docker version >/dev/null 2>&1 || die "no Docker Engine answers, so nothing runs"
-  load_state || true
+  load_state all || true
   stop_components
   remove_containers
   remove_filter

@@ -112,6 +112,10 @@ make_image() {
 
 main() {
   local image
+  # One at a time: another run must not pack a binary that this one is writing.
+  mkdir -p "$BIN"
+  exec 9>"$BIN/.lock"
+  flock --wait 1800 9 || die "another 'make images' has been running for half an hour"
   if [[ ${1:-} == compile ]]; then
     compile
     return

@@ -23,12 +23,13 @@ SETTINGS=(LISTEN DOMAIN CONTROLLER_TAG HTTP_PORT HTTPS_PORT SSH_PORT HEALTH_PORT
 
 export DEIS_NAME PLATFORM_BRIDGE APPS_BRIDGE BUILDS_BRIDGE FILTER_CHAIN
 
-# load_state sets every setting that the environment does not, from the last start. It fails when there was none.
+# load_state sets the settings as the last start left them: "all", or only those that are "unset". It fails when there was no start.
 load_state() {
   local name value
   [[ -r $STATE/env ]] || return 1
   while IFS='=' read -r name value; do
-    [[ " ${SETTINGS[*]} " == *" $name "* && -z ${!name:-} ]] || continue
+    [[ " ${SETTINGS[*]} " == *" $name "* ]] || continue
+    [[ $1 == all || -z ${!name:-} ]] || continue
     printf -v "$name" '%s' "$value"
   done <"$STATE/env"
   export_settings

@@ -18,7 +18,7 @@ main() {
   local component state ready memory failed=0
   local -A used
   docker version >/dev/null 2>&1 || die "no Docker Engine answers: run 'make up' first"
-  load_state || die "there is no platform $DEIS_NAME on this machine: run 'make up' first"
+  load_state all || die "there is no platform $DEIS_NAME on this machine: run 'make up' first"
   while read -r component memory; do used[${component#"$DEIS_NAME-"}]=$memory; done < <(
     docker container ls --quiet --filter "label=deis.platform=$DEIS_NAME" | xargs -r docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' | sed 's| / .*||'
   )

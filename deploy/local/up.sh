@@ -20,7 +20,7 @@ read_settings() {
   done
   # The subnets are the networks', whatever the environment or the state says.
   unset PLATFORM_SUBNET APPS_SUBNET BUILDS_SUBNET ETCD_ADDRESS APPS_GATEWAY BUILDS_GATEWAY
-  load_state || true
+  load_state unset || true
   LISTEN=${LISTEN:-127.0.0.1}
   DOMAIN=${DOMAIN:-localhost}
   [[ $DOMAIN =~ ^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$ ]] || die "DOMAIN=$DOMAIN: a domain is small letters, digits, hyphens and dots"
