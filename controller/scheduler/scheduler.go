@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/deis/deis/controller/deis"
+	"github.com/deis/deis/internal/jobid"
 )
 
 // Scheduler runs containers. A container is found by the UUID in its identity,
@@ -26,9 +27,8 @@ type Scheduler interface {
 	// cannot be had, the error is of kind Unavailable and nothing is left.
 	Create(ctx context.Context, s deis.Spec) error
 	// Start starts a container that is not running, and whatever ends by itself
-	// is started again from then on, after a pause. A container that does not
-	// exist is an error of kind NotFound, one whose command cannot be run of
-	// kind Unavailable.
+	// is started again from then on, after a pause. If there is no container,
+	// or its command cannot be run, the error is of kind Unavailable.
 	Start(ctx context.Context, uuid string) error
 	// Stop ends a container: SIGTERM, ten seconds, SIGKILL. It stays down until
 	// Start. None to stop is no error.
@@ -49,32 +49,33 @@ type Scheduler interface {
 	// error is of kind Unavailable.
 	Run(ctx context.Context, s deis.Spec, output io.Writer) (exitCode int, err error)
 	// LastLines are the last n lines that a container printed on stdout and
-	// stderr. A container that does not exist is an error of kind NotFound.
+	// stderr; a container that does not exist has none.
 	LastLines(ctx context.Context, uuid string, n int) ([]string, error)
 	// RemoveImages removes what hosts keep of the app's release images, except
-	// those with the digests and those that containers use.
+	// those with the digests and those that containers use. What the builder
+	// keeps there is its own.
 	RemoveImages(ctx context.Context, app string, keep []string) error
-	// Changes sends an app's id when one of its containers started or ended,
-	// and an empty one at first and whenever something could have been missed.
-	// Ids that wait to be received are sent once. The channel is closed when
-	// ctx has ended.
+	// Changes sends an app's id when one of its containers ended, for whatever
+	// reason, and an empty one at first and whenever something could have been
+	// missed. It may send more. Ids that wait to be received are sent once. The
+	// channel is closed when ctx has ended.
 	Changes(ctx context.Context) <-chan string
 }
 
 // The controller's rules ask for the same.
 var _ deis.Scheduler = Scheduler(nil)
 
-// Unknown is the error for a container that does not exist.
-func Unknown(uuid string) error {
-	return deis.Errorf(deis.NotFound, "There is no container %s.", uuid)
+// Gone is the error for starting a container that does not exist.
+func Gone() error {
+	return deis.Errorf(deis.Unavailable, "The container that was to be started is gone.")
 }
 
 // Refused is the error for a container that cannot be created, started or run;
 // reason completes the sentence "web.1 ...".
-func Refused(s deis.Spec, cause error, format string, args ...any) error {
+func Refused(job jobid.ID, cause error, format string, args ...any) error {
 	return &deis.Error{
 		Kind:   deis.Unavailable,
-		Detail: s.Identity.ID.Process() + " " + fmt.Sprintf(format, args...) + ".",
+		Detail: job.Process() + " " + fmt.Sprintf(format, args...) + ".",
 		Err:    cause,
 	}
 }
@@ -96,25 +97,5 @@ func CheckTags(s deis.Spec, host map[string]string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return Refused(s, nil, "cannot be placed: no host has the tags %s", strings.Join(missing, ", "))
-}
-
-// ParseTags reads a host's tags, k=v[,k=v...]; spaces around the pairs do not
-// count, and an empty text means none.
-func ParseTags(text string) (map[string]string, error) {
-	tags := map[string]string{}
-	if strings.TrimSpace(text) == "" {
-		return tags, nil
-	}
-	for pair := range strings.SplitSeq(text, ",") {
-		k, v, ok := strings.Cut(strings.TrimSpace(pair), "=")
-		if !ok || k == "" || v == "" {
-			return nil, fmt.Errorf("%q is not a tag such as disk=ssd", strings.TrimSpace(pair))
-		}
-		if _, twice := tags[k]; twice {
-			return nil, fmt.Errorf("tag %s is set twice", k)
-		}
-		tags[k] = v
-	}
-	return tags, nil
+	return Refused(s.Identity.ID, nil, "cannot be placed: no host has the tags %s", strings.Join(missing, ", "))
 }

@@ -1,19 +1,25 @@
 package docker
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/internal/engine"
 	"github.com/deis/deis/internal/jobid"
+	"github.com/deis/deis/internal/labels"
 )
 
 // stopSeconds is the time between SIGTERM and SIGKILL.
 const stopSeconds = 10
+
+// Config is where containers run.
+type Config struct {
+	Platform string            // DEIS_NAME
+	Network  string            // of app containers
+	Registry string            // as the Engine reaches it
+	HostTags map[string]string // what this host offers
+}
 
 // plan is a container in the Engine's terms.
 type plan struct {
@@ -27,6 +33,8 @@ type plan struct {
 // not started again. It is pure.
 func (c Config) planContainer(s deis.Spec, once bool) plan {
 	stop := stopSeconds
+	identity := s.Identity
+	identity.Platform = c.Platform // every call acts on that label only
 	host := &container.HostConfig{
 		NetworkMode:   container.NetworkMode(c.Network),
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyAlways},
@@ -36,13 +44,13 @@ func (c Config) planContainer(s deis.Spec, once bool) plan {
 	}
 	engine.Restrictions{Memory: s.Memory, CPU: s.CPU}.Restrict(host)
 	return plan{
-		Name: c.containerName(s.Identity.ID),
+		Name: c.name(s.Identity.ID),
 		Config: &container.Config{
-			Image:       c.reference(s),
+			Image:       c.repository(s.Identity.ID.App) + "@" + s.Image,
 			Entrypoint:  s.Entrypoint,
 			Cmd:         s.Command,
 			Hostname:    s.Hostname,
-			Labels:      s.Identity.Labels(),
+			Labels:      identity.Labels(),
 			StopTimeout: &stop,
 		},
 		Host: host,
@@ -52,58 +60,41 @@ func (c Config) planContainer(s deis.Spec, once bool) plan {
 	}
 }
 
-// containerName is the job id; two platforms on one Engine may have apps of the
-// same name, so those that are not called deis put their name in front.
-func (c Config) containerName(id jobid.ID) string {
+// name is a container's, see the package comment.
+func (c Config) name(id jobid.ID) string {
 	if c.Platform == "deis" {
 		return id.String()
 	}
-	return c.Platform + "-" + id.String()
+	return c.Platform + "." + id.String()
 }
 
 // repository is the app's, as the Engine reaches it.
 func (c Config) repository(app string) string { return c.Registry + "/" + app }
 
-func (c Config) reference(s deis.Spec) string {
-	return c.repository(s.Identity.ID.App) + "@" + s.Image
+// replaces says whether a container with these labels, which has the name of
+// p, is a leftover of the platform; same means that it is p itself.
+func (p plan) replaces(other map[string]string) (leftover, same bool) {
+	ours := p.Config.Labels
+	if other[labels.Platform] != ours[labels.Platform] || other[labels.Job] != ours[labels.Job] {
+		return false, false
+	}
+	same = other[labels.UUID] == ours[labels.UUID]
+	return !same, same
 }
 
 // state translates the Engine's word.
-func state(word string) deis.State {
+func state(word container.ContainerState) deis.State {
 	switch word {
 	case container.StateRunning:
 		return deis.StateUp
 	case container.StateCreated:
 		return deis.StateCreated
 	case container.StateExited, container.StatePaused:
-		return deis.StateDown
+		return deis.StateDown // by somebody's hand: else the Engine would start it again
 	case container.StateRestarting:
 		return deis.StateCrashed
-	case container.StateRemoving:
+	case container.StateRemoving, container.StateDead: // Create makes room
 		return deis.StateDestroyed
 	}
 	return deis.StateError
-}
-
-// ParseTags reads what a host offers: k=v[,k=v...].
-func ParseTags(s string) (map[string]string, error) {
-	tags := map[string]string{}
-	for _, kv := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) {
-		k, v, ok := strings.Cut(kv, "=")
-		if !ok || k == "" || v == "" {
-			return nil, fmt.Errorf("%q is not k=v", kv)
-		}
-		tags[k] = v
-	}
-	return tags, nil
-}
-
-// unmet is a tag that the host does not have, empty if it has all.
-func unmet(host, want map[string]string) string {
-	for k, v := range want {
-		if host[k] != v {
-			return k + "=" + v
-		}
-	}
-	return ""
 }

@@ -163,7 +163,7 @@ func (s *Scheduler) Start(_ context.Context, uuid string) error {
 		return err
 	}
 	if b == nil {
-		return scheduler.Unknown(uuid)
+		return scheduler.Gone()
 	}
 	program, args, err := b.program()
 	if err != nil {
@@ -327,7 +327,7 @@ func (s *Scheduler) LastLines(_ context.Context, uuid string, n int) ([]string, 
 		return nil, err
 	}
 	if b == nil {
-		return nil, scheduler.Unknown(uuid)
+		return nil, nil
 	}
 	return b.last(n), nil
 }
@@ -397,7 +397,7 @@ func (s *Scheduler) image(spec deis.Spec) (Image, error) {
 	}
 	img, ok := s.opt.Images[spec.Image]
 	if !ok {
-		return Image{}, scheduler.Refused(spec, nil, "cannot be created: its image %s does not exist", spec.Image)
+		return Image{}, scheduler.Refused(spec.Identity.ID, nil, "cannot be created: its image %s does not exist", spec.Image)
 	}
 	return img, nil
 }
@@ -435,7 +435,7 @@ func (b *box) program() (Program, []string, error) {
 	if len(args) > 0 && b.image.Programs[args[0]] != nil {
 		return b.image.Programs[args[0]], args, nil
 	}
-	return nil, nil, scheduler.Refused(b.spec, nil, "does not start: %s", fmt.Sprintf("%q: not found", args))
+	return nil, nil, scheduler.Refused(b.spec.Identity.ID, nil, "does not start: %s", fmt.Sprintf("%q: not found", args))
 }
 
 func (b *box) begin(run func(context.Context)) {

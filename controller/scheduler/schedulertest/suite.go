@@ -191,7 +191,7 @@ func testCreate(s *suite) {
 }
 
 func testStartStop(s *suite) {
-	s.sentence(s.Scheduler.Start(s.Context(), uuid.NewString()), deis.NotFound, "no container")
+	s.sentence(s.Scheduler.Start(s.Context(), uuid.NewString()), deis.Unavailable, "gone")
 	s.must(s.Scheduler.Stop(s.Context(), uuid.NewString()))
 
 	id := s.create(s.spec("web", "serve"), false)
@@ -288,9 +288,9 @@ func testChanges(s *suite) {
 		}
 	}
 	next("")
-	id := s.create(s.spec("web", "serve"), true)
+	s.must(s.Scheduler.Destroy(s.Context(), s.create(s.spec("web", "serve"), true)))
 	next(s.App)
-	s.must(s.Scheduler.Destroy(s.Context(), id))
+	s.create(s.spec("worker", "exit", "1"), true)
 	next(s.App)
 	cancel()
 	s.await("the channel is closed", func() bool {
@@ -304,8 +304,8 @@ func testChanges(s *suite) {
 }
 
 func testLastLines(s *suite) {
-	if _, err := s.Scheduler.LastLines(s.Context(), uuid.NewString(), 3); deis.KindOf(err) != deis.NotFound {
-		s.Errorf("error is %v", err)
+	if lines, err := s.Scheduler.LastLines(s.Context(), uuid.NewString(), 3); err != nil || len(lines) != 0 {
+		s.Errorf("%q %v", lines, err)
 	}
 	id := s.create(s.spec("web", "lines", "50"), false)
 	if lines, err := s.Scheduler.LastLines(s.Context(), id, 3); err != nil || len(lines) != 0 {
