@@ -134,20 +134,26 @@ func (e *Engine) inspect(w http.ResponseWriter, _ *http.Request, c *Container) {
 }
 
 func (e *Engine) start(w http.ResponseWriter, _ *http.Request, c *Container) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if c.State == container.StateRunning {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	e.change(c.ID, events.ActionStart, func(c *Container) { c.State, c.Started, c.Restarts = container.StateRunning, time.Now(), 0 })
+	c.State, c.Started, c.Restarts = container.StateRunning, time.Now(), 0
+	e.tell(c, events.ActionStart)
 	w.WriteHeader(http.StatusNoContent)
 }
 
 func (e *Engine) stop(w http.ResponseWriter, _ *http.Request, c *Container) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if c.State != container.StateRunning {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	e.change(c.ID, events.ActionDie, func(c *Container) { c.State = container.StateExited })
+	c.State = container.StateExited
+	e.tell(c, events.ActionDie)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -164,7 +170,7 @@ func (e *Engine) remove(w http.ResponseWriter, r *http.Request, c *Container) {
 }
 
 // subscribe opens a stream of what wants says yes to, and sends with write
-// until the client or the test ends it. first is written before.
+// until the client or the test ends it.
 func (e *Engine) subscribe(w http.ResponseWriter, r *http.Request, wants func(any) bool, write func(any) error) {
 	e.mu.Lock()
 	ch, broken := make(chan any, backlog), e.broken
@@ -203,7 +209,7 @@ func (e *Engine) events(w http.ResponseWriter, r *http.Request) {
 
 func (e *Engine) logs(w http.ResponseWriter, r *http.Request, c *Container) {
 	q := r.URL.Query()
-	print := func(l line) error {
+	show := func(l line) error {
 		text := l.text + "\n"
 		if q.Get("timestamps") == "1" {
 			text = l.at.UTC().Format(time.RFC3339Nano) + " " + text
@@ -218,12 +224,12 @@ func (e *Engine) logs(w http.ResponseWriter, r *http.Request, c *Container) {
 		lines = lines[max(0, len(lines)-n):]
 	}
 	for _, l := range lines {
-		if print(l) != nil {
+		if show(l) != nil {
 			return
 		}
 	}
 	if q.Get("follow") == "1" {
-		e.subscribe(w, r, func(m any) bool { l, ok := m.(line); return ok && l.container == c.ID }, func(m any) error { return print(m.(line)) })
+		e.subscribe(w, r, func(m any) bool { l, ok := m.(line); return ok && l.container == c.ID }, func(m any) error { return show(m.(line)) })
 	}
 }
 

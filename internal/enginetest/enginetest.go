@@ -119,14 +119,6 @@ func (e *Engine) Die(id, state string, exitCode int) {
 	e.change(id, events.ActionDie, func(c *Container) { c.State, c.ExitCode = state, exitCode })
 }
 
-// Restart starts a container again, as a restart policy does.
-func (e *Engine) Restart(id string) {
-	e.change(id, events.ActionStart, func(c *Container) {
-		c.State, c.Started = container.StateRunning, time.Now()
-		c.Restarts++
-	})
-}
-
 // Log makes a container print a line; stream is 1 for stdout, 2 for stderr.
 func (e *Engine) Log(id string, stream byte, text string) {
 	e.mu.Lock()
@@ -197,13 +189,6 @@ func (e *Engine) Disconnect() {
 	defer e.mu.Unlock()
 	close(e.broken)
 	e.broken = make(chan struct{})
-}
-
-// Watched says how many streams of events and logs are open.
-func (e *Engine) Watched() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.streams)
 }
 
 // intercept notes a call and says whether a fault answered it.
@@ -290,7 +275,7 @@ func fail(w http.ResponseWriter, status int, message string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
 }
 
-// path without the version, such as /v1.41.
+// version is what clients put before every path, such as /v1.41.
 var version = regexp.MustCompile(`^/v[0-9.]+/`)
 
 func (e *Engine) handler() http.Handler {
