@@ -3,6 +3,7 @@
 package router_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -225,6 +226,43 @@ func TestChurn(t *testing.T) {
 	clients.Wait()
 	if sent.Load() < 2000 || failed.Load() > 0 || p.reloads() != 0 {
 		t.Errorf("%d requests, %d failed, %v reloads", sent.Load(), failed.Load(), p.reloads())
+	}
+}
+
+// TestAppClosesKeptConnections has an app that takes one request on each
+// connection and closes it in the face of the second.
+func TestAppClosesKeptConnections(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				r := bufio.NewReader(conn)
+				req, err := http.ReadRequest(r)
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, req.Body)
+				fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+				_, _ = http.ReadRequest(r) // the second
+			}()
+		}
+	}()
+	p := start(t, local)
+	p.app("demo", ln.Addr().String())
+	for i := range 60 {
+		method := []string{"GET", "POST", "PUT"}[i%3]
+		if a := p.do(method, "demo.localhost", "/", strings.NewReader("x")); a.status != http.StatusOK {
+			t.Errorf("%d %s: %d", i, method, a.status)
+		}
 	}
 }
 

@@ -188,7 +188,9 @@ function M.balance()
   elseif #app.peers > 1 then
     balancer.set_more_tries(math.min(#app.peers - 1, MAX_RETRIES))
   end
-  local p = choose(app, tried)
+  -- nginx asks once more after a kept connection turned out to be closed: the
+  -- endpoint itself may be well.
+  local p = choose(app, tried) or choose(app)
   if not p then return exit(BUSY) end
   if #app.peers > 1 then balancer.set_timeouts(3, nil, nil) end
   local ok, err = balancer.set_current_peer(p[1], p[2])
