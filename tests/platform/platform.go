@@ -38,7 +38,7 @@ type Platform struct {
 // Start starts a platform. failpoints runs the controller's image that has
 // them.
 func Start(ctx context.Context, failpoints bool) (*Platform, error) {
-	root, err := filepath.Abs("../..")
+	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +60,24 @@ func Start(ctx context.Context, failpoints bool) (*Platform, error) {
 		return nil, errors.Join(err, p.Clean())
 	}
 	return p, nil
+}
+
+// Root is the folder of the source tree that the process runs in.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("not run inside the source tree: no go.mod in any parent folder")
+		}
+		dir = parent
+	}
 }
 
 // Clean removes the platform with all that is its.
