@@ -202,7 +202,9 @@ func newRig(t *testing.T, fake func(context.Context, push.Job) (push.Built, erro
 	case <-time.After(time.Minute):
 		t.Fatal("the builder is not ready")
 	}
-	r.eventually("keys are followed", func() bool { return r.users.Loaded() && r.builder.controller.Check(t.Context()) == nil && r.started.Load() })
+	r.eventually("keys are followed", func() bool {
+		return r.users.Loaded() && r.builder.controller.Check(t.Context()) == nil && r.started.Load()
+	})
 	return r
 }
 

@@ -56,11 +56,39 @@ func TestSSHSurface(t *testing.T) {
 	r.eventually("alice is refused", func() bool { return strings.Contains(r.ssh(alice, "ping").stderr, "Permission denied") })
 }
 
+// TestOfferedKeyIsNotIdentity is the attack of CVE-2024-45337: offer the
+// victim's key, hear that it would do, then sign with another.
+func TestOfferedKeyIsNotIdentity(t *testing.T) {
+	r := newRig(t, succeed, nil)
+	alice, bob := r.addUser("alice"), r.addUser("bob")
+	// OpenSSH offers a key whose public half it can read, and goes on to the
+	// next when it cannot open the private one.
+	if o := r.run("", command("ssh-keygen", "-q", "-y", "-f", alice)); o.code != 0 {
+		t.Fatal(o.stderr)
+	} else {
+		write(t, alice+".pub", o.stdout)
+	}
+	if o := r.run("", command("ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", alice)); o.code != 0 {
+		t.Fatal(o.stderr)
+	}
+	words := append(strings.Fields(strings.ReplaceAll(r.sshCommand(alice), "LogLevel=ERROR", "LogLevel=DEBUG1")), "-i", bob, "git@127.0.0.1", "git-receive-pack 'demo.git'")
+	o := r.run("", command(words...))
+	if !strings.Contains(o.stderr, "Server accepts key: "+alice) {
+		t.Fatalf("the victim's key was not offered:\n%s", o.stderr)
+	}
+	if !strings.Contains(o.stderr, "bob may not push to demo") {
+		t.Errorf("another identity:\n%s", o.stderr)
+	}
+}
+
 func TestAnnouncedWhileAnswering(t *testing.T) {
 	r := newRig(t, succeed, nil)
 	kv := r.etcd.Dial()
 	var port etcd.Entry
-	r.eventually("announced", func() bool { port, _, _ = kv.Get(t.Context(), keys.Port("builder")); return port.Value == "2223" && port.Lease != 0 })
+	r.eventually("announced", func() bool {
+		port, _, _ = kv.Get(t.Context(), keys.Port("builder"))
+		return port.Value == "2223" && port.Lease != 0
+	})
 	hostKey, _, err := kv.Get(t.Context(), keys.SSHHostKey("ed25519"))
 	if err != nil || !strings.Contains(hostKey.Value, "PRIVATE KEY") || hostKey.Lease != 0 {
 		t.Error("host key:", err)

@@ -70,7 +70,7 @@ func New(cfg Config, h Handler) (*Server, error) {
 		Version:          cfg.Version,
 		PublicKeyHandler: func(ctx ssh.Context, key ssh.PublicKey) bool { return h.Known(ctx, key.Marshal()) },
 		ServerConfigCallback: func(ssh.Context) *gossh.ServerConfig {
-			return &gossh.ServerConfig{MaxAuthTries: maxAuthTries, VerifiedPublicKeyCallback: signed}
+			return &gossh.ServerConfig{MaxAuthTries: maxAuthTries, VerifiedPublicKeyCallback: signed, PublicKeyAuthAlgorithms: signatures}
 		},
 		ConnCallback:    s.admit,
 		ChannelHandlers: map[string]ssh.ChannelHandler{"session": s.session},
@@ -87,6 +87,13 @@ func New(cfg Config, h Handler) (*Server, error) {
 		return nil, errors.New("there are no host keys") // else one would be made up
 	}
 	return s, nil
+}
+
+// signatures are those by which a client may prove who it is: none by SHA-1,
+// none of DSA, and no certificates.
+var signatures = []string{
+	gossh.KeyAlgoED25519, gossh.KeyAlgoSKED25519, gossh.KeyAlgoECDSA256, gossh.KeyAlgoSKECDSA256,
+	gossh.KeyAlgoECDSA384, gossh.KeyAlgoECDSA521, gossh.KeyAlgoRSASHA256, gossh.KeyAlgoRSASHA512,
 }
 
 // signedKey is where a connection's permissions hold the key that signed.
