@@ -1,5 +1,7 @@
 // App is what the tests push: a web server that can be slow, and that ends as
-// its environment says when it gets SIGTERM.
+// its environment says when it gets SIGTERM. It can also be a worker, look for
+// what can be reached from where it runs (probe), play what is looked for
+// (listen), and try to take others' addresses (spoof).
 package main
 
 import (
@@ -17,8 +19,19 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "worker" {
-		work()
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "worker":
+			work()
+		case "probe":
+			probe(os.Args[2:])
+			return
+		case "spoof":
+			spoof(os.Args[2:])
+			return
+		case "listen":
+			listen(os.Args[2:])
+		}
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
