@@ -6,7 +6,6 @@ import (
 
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/internal/engine"
-	"github.com/deis/deis/internal/jobid"
 	"github.com/deis/deis/internal/labels"
 )
 
@@ -44,7 +43,7 @@ func (c Config) planContainer(s deis.Spec, once bool) plan {
 	}
 	engine.Restrictions{Memory: s.Memory, CPU: s.CPU}.Restrict(host)
 	return plan{
-		Name: c.name(s.Identity.ID),
+		Name: s.Identity.Name(),
 		Config: &container.Config{
 			Image:       c.repository(s.Identity.ID.App) + "@" + s.Image,
 			Entrypoint:  s.Entrypoint,
@@ -58,14 +57,6 @@ func (c Config) planContainer(s deis.Spec, once bool) plan {
 			EndpointsConfig: map[string]*network.EndpointSettings{c.Network: {}},
 		},
 	}
-}
-
-// name is a container's, see the package comment.
-func (c Config) name(id jobid.ID) string {
-	if c.Platform == "deis" {
-		return id.String()
-	}
-	return c.Platform + "." + id.String()
 }
 
 // repository is the app's, as the Engine reaches it.

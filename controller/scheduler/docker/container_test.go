@@ -112,10 +112,10 @@ func TestSettled(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for message, want := range map[string]string{
-		`Error response from daemon: OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "bash": executable file not found in $PATH: unknown`: `exec: "bash": executable file not found in $PATH`,
+		`Error response from daemon: OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "bash": executable file not found in $PATH: unknown`:                                                            `exec: "bash": executable file not found in $PATH`,
 		`Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/x": stat /x: no such file or directory: unknown`: `exec: "/x": stat /x: no such file or directory`,
 		"Error response from daemon: network deis-apps not found.\n": "network deis-apps not found",
-		"dial unix /x: connect: no such file": "dial unix /x: connect: no such file",
+		"dial unix /x: connect: no such file":                        "dial unix /x: connect: no such file",
 	} {
 		if got := words(errors.New(message)); got != want {
 			t.Errorf("got %q, want %q", got, want)
