@@ -68,6 +68,16 @@ func (i Identity) Labels() map[string]string {
 	return m
 }
 
+// Name is the Engine's name of the container: the job id. Several platforms may
+// share an Engine and have apps of the same name, so one that is not called
+// deis puts its own name in front, with a dot that no platform's name has.
+func (i Identity) Name() string {
+	if i.Platform == "deis" {
+		return i.ID.String()
+	}
+	return i.Platform + "." + i.ID.String()
+}
+
 // Parse reads a container's labels. ok is false for containers that are no
 // app's, such as the platform's own and those of others.
 func Parse(m map[string]string) (i Identity, ok bool, err error) {

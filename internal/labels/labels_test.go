@@ -25,3 +25,12 @@ func TestParseOthers(t *testing.T) {
 		t.Error(ok, err)
 	}
 }
+
+func TestName(t *testing.T) {
+	id := jobid.ID{App: "demo", Version: 3, Type: "web", Num: 1}
+	for platform, want := range map[string]string{"deis": "demo_v3.web.1", "test": "test.demo_v3.web.1"} {
+		if got := (Identity{Platform: platform, ID: id}).Name(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -23,7 +23,7 @@ func identify(platform, name string, label map[string]string) (id identity, ok b
 	if label[labels.Platform] != platform {
 		return identity{}, false
 	}
-	if c, isApp, err := labels.Parse(label); err == nil && isApp && c.ID.String() == name {
+	if c, isApp, err := labels.Parse(label); err == nil && isApp && c.Name() == name {
 		return identity{app: c.ID.App, process: c.ID.Process(), release: "v" + strconv.Itoa(c.ID.Version)}, true
 	}
 	id = identity{app: name, process: "1"}

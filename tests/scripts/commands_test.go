@@ -143,24 +143,47 @@ func state(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: state save|same|none app")
 	}
 	file := ts.MkAbs(".state-" + args[1])
-	now, err := Everything(context.Background(), stage.Platform, args[1])
-	ts.Check(err)
+	var now string
+	look := func(ok func() bool) func() (bool, error) {
+		return func() (_ bool, err error) {
+			now, err = Everything(context.Background(), stage.Platform, args[1])
+			return err == nil && ok(), err
+		}
+	}
 	switch args[0] {
-	case "save":
+	case "save": // when the containers of earlier releases have gone
+		ts.Check(eventually("an app at rest", look(func() bool { return !strings.Contains(now, "'leaving'") })))
 		ts.Check(os.WriteFile(file, []byte(now), 0o600))
 	case "same":
 		before, err := os.ReadFile(file)
 		ts.Check(err)
-		if string(before) != now {
-			ts.Fatalf("the state of %s changed:\n--- before\n%s\n--- now\n%s", args[1], before, now)
+		_, err = look(func() bool { return true })()
+		ts.Check(err)
+		if gone, more := without(string(before), now), without(now, string(before)); gone+more != "" {
+			ts.Fatalf("the state of %s changed:\n--- gone\n%s\n--- new\n%s", args[1], gone, more)
 		}
 	case "none":
-		if now != "" {
-			ts.Fatalf("something of %s is left:\n%s", args[1], now)
+		if err := eventually("nothing left", look(func() bool { return now == "" })); err != nil {
+			ts.Fatalf("something of %s is left: %v\n%s", args[1], err, now)
 		}
 	default:
 		ts.Fatalf("usage: state save|same|none app")
 	}
+}
+
+// without are the lines of text that other does not have.
+func without(text, other string) string {
+	has := map[string]bool{}
+	for _, l := range strings.Split(other, "\n") {
+		has[l] = true
+	}
+	var out []string
+	for _, l := range strings.Split(text, "\n") {
+		if !has[l] {
+			out = append(out, l)
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 // Everything lists what a platform has of an app, a line each: rows, keys of

@@ -43,7 +43,7 @@ func (c Config) planContainer(s deis.Spec, once bool) plan {
 	}
 	engine.Restrictions{Memory: s.Memory, CPU: s.CPU}.Restrict(host)
 	return plan{
-		Name: s.Identity.Name(),
+		Name: identity.Name(),
 		Config: &container.Config{
 			Image:       c.repository(s.Identity.ID.App) + "@" + s.Image,
 			Entrypoint:  s.Entrypoint,

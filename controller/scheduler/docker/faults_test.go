@@ -95,7 +95,7 @@ func TestPullThatFails(t *testing.T) {
 func TestForeignContainerKeepsItsName(t *testing.T) {
 	s, e := newFake(t)
 	e.Provide(reference())
-	e.Add(enginetest.Container{Name: testSpec(1).Identity.Name(), Image: reference()})
+	e.Add(enginetest.Container{Name: testConfig.planContainer(testSpec(1), false).Name, Image: reference()})
 	if err := s.Create(t.Context(), testSpec(1)); detail(err) != "web.1 cannot be created: the name test.demo_v2.web.1 is taken by a container that is not the platform's." {
 		t.Error(err)
 	}
