@@ -11,6 +11,7 @@ IMAGES=${IMAGES:-$ALL}
 BIN=$ROOT/bin
 # Beside the base, an image may need 1 GB while it is built; all of them together about 2 GB.
 FLOOR_MB=3072
+made=""
 
 # commands prints the packages of cmd/ that the images asked for need, and the users' client when it is all of them.
 commands() {
@@ -80,14 +81,13 @@ stamp_of() {
   } | sha256sum | cut -c1-16
 }
 
-# make_image builds one image when its stamp is not the one that is there, and lets the one it replaces go.
+# make_image builds one image when its stamp is not the one that is there.
 make_image() {
-  local image=$1 tag=$2 name stamp old log context began=$SECONDS
+  local image=$1 tag=$2 name stamp log context began=$SECONDS
   name=deis/$image:$tag
   stamp=$(stamp_of "$image" "$tag")
   [[ $(image_label "$name" deis.stamp) != "$stamp" ]] || return 0
   printf '%-12s building ... ' "$image"
-  old=$(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null || true)
   context=$(mktemp -d "${TMPDIR:-/var/tmp}/deis-image.XXXXXX")
   log=$context.log
   # shellcheck disable=SC2064 # the folder of now
@@ -102,11 +102,9 @@ make_image() {
   fi
   rm -rf "$context" "$log"
   trap - EXIT
-  if [[ -n $old && $old != "$(docker image inspect --format '{{.Id}}' "$name")" ]]; then
-    docker image rm "$old" >/dev/null 2>&1 || true # a running container may still have it
-  fi
   # The release image of an app may be FROM deis/slugrunner: that name is one of the two published bases.
   [[ $image != slugrunner ]] || docker tag "$name" deis/slugrunner:latest
+  made=yes
   say "done in $((SECONDS - began)) s"
 }
 
@@ -128,6 +126,8 @@ main() {
   compile
   for image in $IMAGES; do make_image "$image" "$VERSION"; done
   [[ -z ${FAILPOINT:-} ]] || make_image controller failpoint
+  # Those replaced go, now or when the containers that still run them are gone.
+  [[ -z $made ]] || docker image prune --force --filter label=deis.component >/dev/null
 }
 
 main "$@"

@@ -186,7 +186,7 @@ func TestCommandsWithoutPlatform(t *testing.T) {
 func filterArgs(p platform, shared string, command ...string) []string {
 	args := []string{"run", "--network", "host", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--read-only", "--tmpfs", "/run",
 		"--security-opt", "no-new-privileges:true", "--label", "deis.platform=" + p.name, "--volume", shared + ":/shared",
-		"--env", "CHAIN=DEIS-" + p.name, "--env", "BRIDGES=a-" + p.name + " b-" + p.name, "--env", "ADDRESSES=127.0.0.1",
+		"--env", "CHAIN=DEIS-" + p.name, "--env", "BRIDGES=a-" + p.name + "=203.0.113.0/25 b-" + p.name + "=203.0.113.128/25", "--env", "ADDRESSES=127.0.0.1",
 		"--env", "PORTS=80,443", "--env", "SUBNETS=198.51.100.0/24", "--env", "STATE=/shared/ready", "--env", "LOOK_SECONDS=0.2"}
 	args = append(args, command...)
 	return args
@@ -236,6 +236,8 @@ func TestFilterStandsAndRepairsItself(t *testing.T) {
 	for _, rule := range []string{
 		"-A INPUT -i a-" + p.name + " -j DEIS-" + p.name + "-IN",
 		"-A FORWARD -i b-" + p.name + " -j DEIS-" + p.name + "-FW",
+		"-A DEIS-" + p.name + "-IN ! -s 203.0.113.0/25 -i a-" + p.name + " -j DROP",
+		"-A DEIS-" + p.name + "-FW ! -s 203.0.113.128/25 -i b-" + p.name + " -j DROP",
 		"-A DEIS-" + p.name + "-IN -d 127.0.0.1/32 -p tcp -m multiport --dports 80,443 -j RETURN",
 		"-A DEIS-" + p.name + "-IN -j DROP",
 		"-A DEIS-" + p.name + "-FW -d 169.254.0.0/16 -j DROP",

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# The three networks of a platform: found or made, on subnets that nothing here uses. Sourced after platform.sh.
+# The networks of a platform: found or made, on subnets that nothing here uses. Sourced after platform.sh.
 #   <name>-platform   the components; etcd has a fixed address in the half that the Engine does not hand out
 #   <name>-apps       app containers and one-off runs; no traffic between them
-#   <name>-builds     slugbuilders and RUN steps; no traffic between them
+#   <name>-builds, <name>-builds2   slugbuilders and RUN steps. The Engine gives RUN steps raw sockets, with which they could take the
+#                     address of who shares their bridge: so there is a network for each build that may run at once
 
 # to_int prints an IPv4 address as a number.
 to_int() {
@@ -66,12 +67,13 @@ make_network() {
 # nth prints the n-th address of a subnet that ends in zero and is not larger than 254 for n.
 nth() { echo "${1%.*}.$2"; }
 
-# make_networks creates all three in one block, or none.
+# make_networks creates all of them in one block, or none.
 make_networks() {
   local block=$1 prefix=${1%.0.0}
-  PLATFORM_SUBNET=$prefix.0.0/24 BUILDS_SUBNET=$prefix.16.0/20 APPS_SUBNET=$prefix.32.0/19
+  PLATFORM_SUBNET=$prefix.0.0/24 BUILDS_SUBNET=$prefix.16.0/24 BUILDS2_SUBNET=$prefix.17.0/24 APPS_SUBNET=$prefix.32.0/19
   make_network "$DEIS_NAME-platform" "$PLATFORM_BRIDGE" "$PLATFORM_SUBNET" true --ip-range "$prefix.0.128/25" &&
     make_network "$DEIS_NAME-builds" "$BUILDS_BRIDGE" "$BUILDS_SUBNET" false &&
+    make_network "$DEIS_NAME-builds2" "$BUILDS2_BRIDGE" "$BUILDS2_SUBNET" false &&
     make_network "$DEIS_NAME-apps" "$APPS_BRIDGE" "$APPS_SUBNET" false && return
   remove_networks
   return 1
@@ -80,18 +82,19 @@ make_networks() {
 # remove_networks removes those that are there; what a crashed container of ours holds is let go first.
 remove_networks() {
   local name
-  for name in platform builds apps; do
+  for name in platform builds builds2 apps; do
     if [[ -n $(subnet_of "$DEIS_NAME-$name") ]]; then docker network rm "$DEIS_NAME-$name" >/dev/null; fi
   done
 }
 
-# ensure_networks finds or makes the networks and sets PLATFORM_SUBNET APPS_SUBNET BUILDS_SUBNET and the addresses within.
+# ensure_networks finds or makes the networks and sets PLATFORM_SUBNET APPS_SUBNET BUILDS_SUBNET BUILDS2_SUBNET and the addresses within.
 ensure_networks() {
   local block ranges tries=0
   PLATFORM_SUBNET=$(subnet_of "$DEIS_NAME-platform")
   APPS_SUBNET=$(subnet_of "$DEIS_NAME-apps")
   BUILDS_SUBNET=$(subnet_of "$DEIS_NAME-builds")
-  if [[ -z $PLATFORM_SUBNET || -z $APPS_SUBNET || -z $BUILDS_SUBNET ]]; then
+  BUILDS2_SUBNET=$(subnet_of "$DEIS_NAME-builds2")
+  if [[ -z $PLATFORM_SUBNET || -z $APPS_SUBNET || -z $BUILDS_SUBNET || -z $BUILDS2_SUBNET ]]; then
     remove_containers
     remove_networks
     ranges=$(taken_ranges)
@@ -103,8 +106,9 @@ ensure_networks() {
     done
     [[ -n $PLATFORM_SUBNET ]] || die "no free /16 subnet was found in 10.96.0.0-10.223.255.255 and 172.27.0.0-172.31.255.255"
   fi
-  export ETCD_ADDRESS APPS_GATEWAY BUILDS_GATEWAY
+  export ETCD_ADDRESS APPS_GATEWAY BUILDS_GATEWAY BUILDS2_GATEWAY
   ETCD_ADDRESS=$(nth "$PLATFORM_SUBNET" 2)
   APPS_GATEWAY=$(nth "$APPS_SUBNET" 1)
   BUILDS_GATEWAY=$(nth "$BUILDS_SUBNET" 1)
+  BUILDS2_GATEWAY=$(nth "$BUILDS2_SUBNET" 1)
 }

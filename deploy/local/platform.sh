@@ -12,6 +12,7 @@ ID=$(hash8 "$DEIS_NAME")
 PLATFORM_BRIDGE=deis-p-$ID
 APPS_BRIDGE=deis-a-$ID
 BUILDS_BRIDGE=deis-b-$ID
+BUILDS2_BRIDGE=deis-c-$ID
 FILTER_CHAIN=DEIS-$ID
 
 # COMPONENTS of a platform. The order is that of "make up".
@@ -19,9 +20,9 @@ export COMPONENTS="etcd filter database registry logger logspout publisher contr
 
 # SETTINGS are the variables of the state file, which compose.yaml reads.
 SETTINGS=(LISTEN DOMAIN CONTROLLER_TAG HTTP_PORT HTTPS_PORT SSH_PORT HEALTH_PORT REGISTRY_PORT ROUTER_HEALTH_PORT PUBLISHER_HEALTH_PORT
-  PLATFORM_SUBNET APPS_SUBNET BUILDS_SUBNET ETCD_ADDRESS APPS_GATEWAY BUILDS_GATEWAY)
+  PLATFORM_SUBNET APPS_SUBNET BUILDS_SUBNET BUILDS2_SUBNET ETCD_ADDRESS APPS_GATEWAY BUILDS_GATEWAY BUILDS2_GATEWAY)
 
-export DEIS_NAME PLATFORM_BRIDGE APPS_BRIDGE BUILDS_BRIDGE FILTER_CHAIN
+export DEIS_NAME PLATFORM_BRIDGE APPS_BRIDGE BUILDS_BRIDGE BUILDS2_BRIDGE FILTER_CHAIN
 
 # load_state sets the settings as the last start left them: "all", or only those that are "unset". It fails when there was no start.
 load_state() {
@@ -49,7 +50,7 @@ export_settings() {
   # shellcheck disable=SC2163 # the names are in the list
   export "${SETTINGS[@]}"
   local address
-  export ROUTER_LISTEN=$LISTEN FILTER_ADDRESSES="${APPS_GATEWAY:-} ${BUILDS_GATEWAY:-}"
+  export ROUTER_LISTEN=$LISTEN FILTER_ADDRESSES="${APPS_GATEWAY:-} ${BUILDS_GATEWAY:-} ${BUILDS2_GATEWAY:-}"
   export CONTROLLER_IMAGE=deis/controller:${CONTROLLER_TAG:-$VERSION} LOG_LEVEL=${LOG_LEVEL:-info}
   DOCKER_GID=$(stat -c %g /var/run/docker.sock)
   export DOCKER_GID
@@ -57,7 +58,7 @@ export_settings() {
     FILTER_ADDRESSES=any
     return
   fi
-  ROUTER_LISTEN=$LISTEN,${APPS_GATEWAY:-},${BUILDS_GATEWAY:-}
+  ROUTER_LISTEN=$LISTEN,${APPS_GATEWAY:-},${BUILDS_GATEWAY:-},${BUILDS2_GATEWAY:-}
   for address in ${LISTEN//,/ }; do
     [[ $address == 127.* ]] || FILTER_ADDRESSES+=" $address"
   done

@@ -19,7 +19,7 @@ read_settings() {
     [[ -z ${!variable:-} ]] || GIVEN[$variable]=yes
   done
   # The subnets are the networks', whatever the environment or the state says.
-  unset PLATFORM_SUBNET APPS_SUBNET BUILDS_SUBNET ETCD_ADDRESS APPS_GATEWAY BUILDS_GATEWAY
+  unset PLATFORM_SUBNET APPS_SUBNET BUILDS_SUBNET BUILDS2_SUBNET ETCD_ADDRESS APPS_GATEWAY BUILDS_GATEWAY BUILDS2_GATEWAY
   load_state unset || true
   LISTEN=${LISTEN:-127.0.0.1}
   DOMAIN=${DOMAIN:-localhost}
@@ -138,7 +138,7 @@ main() {
   ensure_networks
   export_settings
   save_state
-  say "platform $DEIS_NAME: networks $PLATFORM_SUBNET $APPS_SUBNET $BUILDS_SUBNET"
+  say "platform $DEIS_NAME: networks $PLATFORM_SUBNET $APPS_SUBNET $BUILDS_SUBNET $BUILDS2_SUBNET"
   start etcd filter
   await etcd filter
   etcdctl put /deis/platform/domain "$DOMAIN" >/dev/null

@@ -5,7 +5,7 @@
 #   filter remove     take them away
 # Environment:
 #   CHAIN      prefix of the chains' names, one for each platform
-#   BRIDGES    the bridges of apps and builds
+#   BRIDGES    the bridges of apps and builds, each with the addresses of its containers: name=subnet
 #   ADDRESSES  where the router listens for them: addresses of this machine, or "any"
 #   PORTS      the router's ports, separated by a comma
 #   SUBNETS    the platform's networks, closed to apps and builds
@@ -28,6 +28,10 @@ local_bridges() {
 plan4() {
   local address subnet bridge
   printf '*mangle\n:%s-IN - [0:0]\n:%s-FW - [0:0]\n' "$CHAIN" "$CHAIN"
+  for bridge in $BRIDGES; do # with a false address a packet could pass for a reply
+    printf -- '-A %s-IN -i %s ! -s %s -j DROP\n' "$CHAIN" "${bridge%=*}" "${bridge#*=}"
+    printf -- '-A %s-FW -i %s ! -s %s -j DROP\n' "$CHAIN" "${bridge%=*}" "${bridge#*=}"
+  done
   printf -- '-A %s-IN %s\n' "$CHAIN" "$REPLIES"
   if [[ " $ADDRESSES " == *" any "* ]]; then
     printf -- '-A %s-IN -p tcp -m multiport --dports %s -j RETURN\n' "$CHAIN" "$PORTS"
@@ -57,7 +61,7 @@ apply() {
   local tool=$1 plan=$2 bridge
   "$tool-restore" -w --noflush <<<"$plan" || return 1
   for bridge in $BRIDGES; do
-    jump "$tool" INPUT "$bridge" "$CHAIN-IN" && jump "$tool" FORWARD "$bridge" "$CHAIN-FW" || return 1
+    jump "$tool" INPUT "${bridge%=*}" "$CHAIN-IN" && jump "$tool" FORWARD "${bridge%=*}" "$CHAIN-FW" || return 1
   done
 }
 
