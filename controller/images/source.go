@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/deis/deis/controller/deis"
 )
@@ -58,7 +60,7 @@ func (i *Images) source(ctx context.Context, repo name.Repository, in deis.Relea
 		err = remote.Write(repo.Tag(tag), image, i.options(ctx)...)
 	}
 	if err != nil {
-		return "", &deis.Error{Kind: deis.Unavailable, Detail: fmt.Sprintf("The image %s could not be fetched: %s", in.Image, reason(err)), Err: err}
+		return "", &deis.Error{Kind: deis.Unavailable, Detail: fmt.Sprintf("The image %s could not be fetched: %s.", in.Image, reason(err)), Err: err}
 	}
 	return tag, nil
 }
@@ -123,9 +125,17 @@ func reason(err error) string {
 	case isNotFound(err):
 		return "its registry does not have it"
 	}
+	var answer *transport.Error
+	if errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
+		return "its registry does not have it, or not for everybody"
+	}
+	var call *url.Error // whose cause says as much, and once
+	if errors.As(err, &call) {
+		err = call.Err
+	}
 	var op *net.OpError
 	if errors.As(err, &op) {
-		return op.Err.Error()
+		err = op.Err
 	}
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	return text
