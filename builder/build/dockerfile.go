@@ -164,7 +164,11 @@ func checkLine(node *parser.Node) error {
 
 // checkFlags makes sure that flags stand in the text as they were read.
 func checkFlags(node *parser.Node) error {
-	words := strings.Fields(node.Original)[1:]
+	words := strings.Fields(node.Original)
+	if len(words) == 0 || words[0] != node.Value {
+		return refuse(node.StartLine, "it cannot be read")
+	}
+	words = words[1:]
 	for i, flag := range node.Flags {
 		if i >= len(words) || words[i] != flag || strings.ContainsAny(flag, `"'\$`) && strings.HasPrefix(flag, "--from") {
 			return refuse(node.StartLine, "its flags must be plain text, such as --from=name")
