@@ -20,6 +20,7 @@ func TestIdentify(t *testing.T) {
 		{"go_v2.web.1", of("go", "web"), identity{app: "go", process: "web.1", release: "v2"}},
 		{"go_v2.worker2.1", of("go", "worker2"), identity{app: "go", process: "worker2.1", release: "v2"}},
 		{"go_v2.run.1", of("go", "run"), identity{app: "go", process: "run.1", release: "v2"}},
+		{"other.go_v2.web.1", of("go", "web"), identity{}},
 		{"deis-router", platform, identity{app: "deis-router", process: "1"}},
 		{"deis-controller", platform, identity{app: "deis-controller", process: "1", events: "deis-controller"}},
 		{"deis-builder", platform, identity{app: "deis-builder", process: "1", events: "deis-builder"}},
@@ -36,6 +37,11 @@ func TestIdentify(t *testing.T) {
 		if got != c.want || ok != (c.want != identity{}) {
 			t.Errorf("%s %v: %+v, %v", c.name, c.label, got, ok)
 		}
+	}
+	// Beside a platform that is called deis, another puts its name before.
+	l := labels.Identity{Platform: "zq90", ID: jobid.ID{App: "go", Version: 2, Type: "web", Num: 1}}
+	if id, ok := identify("zq90", "zq90.go_v2.web.1", l.Labels()); !ok || id.app != "go" {
+		t.Errorf("%+v", id)
 	}
 }
 

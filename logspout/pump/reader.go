@@ -2,6 +2,7 @@ package pump
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,46 +65,45 @@ func (r *reader) run(ctx context.Context) {
 func (r *reader) short() string { return r.id[:min(shortID, len(r.id))] }
 
 // pass reads the log once, up to its end. ended says that the container has
-// ended too, so that this was all.
+// ended too, so that this was all. What lives for a moment may be removed the
+// next: nothing else is asked before its log is open.
 func (r *reader) pass(ctx context.Context) (ended bool, err error) {
-	tty, running, err := r.inspect(ctx)
+	rest, err := r.stream(ctx, true)
 	if err != nil {
 		return false, err
 	}
-	if running {
-		if _, err := r.stream(ctx, tty, true); err != nil {
-			return false, err
-		}
-		if _, running, err = r.inspect(ctx); err != nil || running {
-			return false, err
-		}
-	}
-	// The end of a container may end the stream before its last lines; and
-	// what has no line break is a line only now.
-	rest, err := r.stream(ctx, tty, false)
-	if err != nil {
+	running, err := r.running(ctx)
+	switch {
+	case engine.IsNotFound(err): // then this was the last of it
+		return true, errors.Join(r.emitAll(ctx, rest), err)
+	case err != nil || running:
 		return false, err
 	}
-	for _, rec := range rest {
-		if err := r.emit(ctx, rec); err != nil {
-			return false, err
-		}
+	// The end of a container may end the stream before its last lines.
+	if rest, err = r.stream(ctx, false); err != nil {
+		return false, err
 	}
-	return true, nil
+	return true, r.emitAll(ctx, rest) // without line breaks, but there is no more to come
 }
 
-func (r *reader) inspect(ctx context.Context) (tty, running bool, err error) {
+func (r *reader) running(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	c, err := r.pump.Engine.ContainerInspect(ctx, r.id)
-	if err != nil {
-		return false, false, err
+	return err == nil && c.State != nil && c.State.Running, err
+}
+
+func (r *reader) emitAll(ctx context.Context, records []record) error {
+	for _, rec := range records {
+		if err := r.emit(ctx, rec); err != nil {
+			return err
+		}
 	}
-	return c.Config != nil && c.Config.Tty, c.State != nil && c.State.Running, nil
+	return nil
 }
 
 // stream reads what is behind the position.
-func (r *reader) stream(ctx context.Context, tty, follow bool) (rest []record, err error) {
+func (r *reader) stream(ctx context.Context, follow bool) (rest []record, err error) {
 	options := container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: follow}
 	if r.pos.count > 0 {
 		options.Since = fmt.Sprintf("%d.%09d", r.pos.time.Unix(), r.pos.time.Nanosecond())
@@ -113,12 +113,7 @@ func (r *reader) stream(ctx context.Context, tty, follow bool) (rest []record, e
 		return nil, err
 	}
 	defer log.Close()
-	emit := r.skipKnown(ctx, r.pos)
-	parse := readFrames
-	if tty {
-		parse = readTerminal
-	}
-	if rest, err = parse(log, emit); err != nil || len(rest) == 0 {
+	if rest, err = readLog(log, r.skipKnown(ctx, r.pos)); err != nil || len(rest) == 0 {
 		return nil, err
 	}
 	unknown := rest[:0]

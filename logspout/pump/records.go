@@ -35,12 +35,28 @@ const (
 
 var errStream = errors.New("the Engine's log stream cannot be understood")
 
+// readLog reads a container's log, whether it has a terminal or not, which its
+// first byte tells: that of a frame is the number of its stream, that of a
+// terminal's line the first digit of its time. emit gets whole lines; rest is
+// what the stream ended in the middle of.
+func readLog(r io.Reader, emit func(record) error) (rest []record, err error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	first, err := in.Peek(1)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case first[0] >= '0' && first[0] <= '9':
+		return readTerminal(in, emit)
+	}
+	return readFrames(in, emit)
+}
+
 // readFrames reads the log of a container without a terminal: frames of a
 // header (stream, three zeros, length) and one record of the Engine each,
-// which is a line, or 16 KiB of one. emit gets whole lines. rest is what the
-// ends of both streams had no line break for.
-func readFrames(r io.Reader, emit func(record) error) (rest []record, err error) {
-	in := bufio.NewReaderSize(r, 64<<10)
+// which is a line, or 16 KiB of one.
+func readFrames(in *bufio.Reader, emit func(record) error) (rest []record, err error) {
 	open := map[string]*fragment{stdout: {}, stderr: {}}
 	defer func() {
 		for _, name := range []string{stdout, stderr} {
@@ -94,8 +110,7 @@ func readFrames(r io.Reader, emit func(record) error) (rest []record, err error)
 // readTerminal reads the log of a container with a terminal, which has no
 // frames: each record has its time in front, also those in the middle of a
 // line, where it is the same as at the line's beginning.
-func readTerminal(r io.Reader, emit func(record) error) (rest []record, err error) {
-	in := bufio.NewReaderSize(r, 64<<10)
+func readTerminal(in *bufio.Reader, emit func(record) error) (rest []record, err error) {
 	var line []byte
 	for {
 		part, err := in.ReadSlice('\n')
