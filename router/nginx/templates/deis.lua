@@ -61,7 +61,10 @@ local function load_app(name)
   if not text then return nil end
   app = cjson.decode(text)
   app.name, app.turn = name, math.random(0, 1023)
-  for _, p in ipairs(app.peers) do p.key = p[1] .. ":" .. p[2] end
+  for _, p in ipairs(app.peers) do
+    p.key = p[1] .. ":" .. p[2]
+    p.rests = down:get(p.key)
+  end
   if app.allow then M.prefixes(app.allow) end
   apps[name] = app
   return app
@@ -115,7 +118,7 @@ function M.access()
       return exit(403)
     end
     if not conf.api then return exit(503) end
-    return ngx.exec("@api")
+    return ngx.exec(var.deis_once == "" and "@api" or "@api_once")
   end
   local app = load_app(name)
   if not app then return exit(404) end
@@ -123,6 +126,7 @@ function M.access()
     return exit(403)
   end
   if #app.peers == 0 then return exit(503) end
+  if var.deis_own ~= "" then return ngx.exec("@once") end
 end
 
 -- attempts splits one of nginx's lists of what upstreams did. While a further
@@ -142,7 +146,8 @@ local function refused(app)
   local tried = attempts(var.upstream_addr)
   local key = tried[#tried]
   if not key or attempts(var.upstream_connect_time)[#tried] ~= "-" then return end
-  down:set(key, true, HOLD_DOWN)
+  down:set(key, ngx.now() + HOLD_DOWN, HOLD_DOWN)
+  routes:incr("epoch", 1) -- all workers look at it anew
   for i, p in ipairs(app.peers) do
     if p.key == key and p[3] then
       table.remove(app.peers, i)
@@ -151,7 +156,6 @@ local function refused(app)
       local entry = cjson.decode(routes:get("a:" .. app.name) or "{}")
       entry.peers = peers
       routes:safe_set("a:" .. app.name, cjson.encode(entry))
-      routes:incr("epoch", 1)
       down:set("gone " .. app.name .. " " .. key, true)
       return
     end
@@ -166,7 +170,7 @@ local function choose(app, tried)
     app.turn = app.turn % n + 1
     local p = app.peers[app.turn]
     if not (tried and tried[p.key]) then
-      if not down:get(p.key) then return p end
+      if not p.rests or p.rests < ngx.now() then return p end
       resting = resting or p
     end
   end
