@@ -213,7 +213,7 @@ func (s *Store) Unparsed(raw []byte) {
 	s.Store([]syslog.Message{{Time: s.now(), App: Unparsed, Process: "1", Text: strings.ToValidUTF8(string(raw[:min(len(raw), unparsedBytes)]), "?")}})
 }
 
-// Tail writes an app's newest n lines to w.
+// Tail writes an app's newest n lines to w, and nothing if there are none.
 func (s *Store) Tail(app string, n int, w io.Writer) error {
 	s.mu.RLock()
 	adapter := s.adapter
@@ -221,7 +221,10 @@ func (s *Store) Tail(app string, n int, w io.Writer) error {
 	if adapter == nil {
 		return ErrAdapter
 	}
-	return adapter.Tail(app, n, w)
+	if err := adapter.Tail(app, n, w); !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	return nil
 }
 
 // Destroy forgets an app. Lines from before that are still under way are not

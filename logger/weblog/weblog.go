@@ -4,19 +4,17 @@ package weblog
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
-
-	"github.com/deis/deis/logger/storage"
 )
 
 // Store is what is read and destroyed.
 type Store interface {
+	// Tail writes the newest n lines, and nothing if there are none.
 	Tail(app string, n int, w io.Writer) error
 	Destroy(app string) error
 }
@@ -59,8 +57,6 @@ func get(w http.ResponseWriter, store Store, app string, n int, log *slog.Logger
 	buffered := bufio.NewWriterSize(out, 32<<10)
 	err := store.Tail(app, n, buffered)
 	switch {
-	case errors.Is(err, storage.ErrUnknown):
-		w.WriteHeader(http.StatusNoContent)
 	case err != nil && !out.begun:
 		log.Error("lines not read", "app", app, "err", err)
 		http.Error(w, "the lines could not be read", http.StatusInternalServerError)
