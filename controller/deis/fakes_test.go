@@ -38,12 +38,14 @@ func (r *routes) announce(st deis.Status) {
 func (r *routes) change() {
 	close(r.changed)
 	r.changed = make(chan struct{})
-	count := map[string]int{}
-	for job := range r.announced {
-		count[job.App]++
-	}
 	for app, low := range r.lowest {
-		r.lowest[app] = min(low, count[app])
+		count := 0
+		for job := range r.announced {
+			if job.App == app {
+				count++
+			}
+		}
+		r.lowest[app] = min(low, count)
 	}
 }
 

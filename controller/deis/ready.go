@@ -98,8 +98,11 @@ func (c *Controller) watch(ctx context.Context, app string, rows []Container, an
 
 // died says how a container ended before it was ready.
 func (c *Controller) died(ctx context.Context, row Container, s Status) error {
-	return &Error{Kind: Unavailable, Detail: fmt.Sprintf("%s ended with exit status %d before it was ready.%s",
-		row.Job().Process(), s.ExitCode, c.lastWords(ctx, row))}
+	how := fmt.Sprintf("ended with exit status %d", s.ExitCode)
+	if s.State == StateUp { // started again by now, and its status with it gone
+		how = "ended"
+	}
+	return &Error{Kind: Unavailable, Detail: fmt.Sprintf("%s %s before it was ready.%s", row.Job().Process(), how, c.lastWords(ctx, row))}
 }
 
 // overdue says why containers are not ready after the whole time.
