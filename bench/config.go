@@ -17,10 +17,6 @@ func measureConfig(ctx context.Context, b *bench) ([]Line, error) {
 		return nil, err
 	}
 	defer a.destroy()
-	image, err := a.image(ctx)
-	if err != nil {
-		return nil, err
-	}
 	sets := 0
 	var returned []float64
 	ours := func(ctx context.Context) (float64, error) {
@@ -34,7 +30,14 @@ func measureConfig(ctx context.Context, b *bench) ([]Line, error) {
 		returned = append(returned, end)
 		return until, a.settled(ctx, 1)
 	}
-	l, o, err := interleave(ctx, b.rounds(false), Seconds, func(ctx context.Context) (float64, error) { return b.bareRun(ctx, image) }, ours)
+	limit := func(ctx context.Context) (float64, error) {
+		image, err := a.image(ctx) // older releases' images are removed
+		if err != nil {
+			return 0, err
+		}
+		return b.bareRun(ctx, image)
+	}
+	l, o, err := interleave(ctx, b.rounds(false), Seconds, limit, ours)
 	if err != nil {
 		return nil, err
 	}
