@@ -10,14 +10,26 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
+// buildGrace is how long a build's image is kept that no release was made of: a
+// push may be about to release it.
+const buildGrace = time.Hour
+
+// unused are a repository's builds that no release needed at some time.
+type unused struct {
+	seen time.Time
+	tags map[string]bool
+}
+
 // Prune deletes the app's release images except the newest keep, and with each
-// the build's image that no kept release was made of. Images of builds that
-// no release had yet are left alone: they may be about to be released.
+// the build's image that no kept release was made of. Builds that never got a
+// release go when nobody has wanted them for an hour.
 func (i *Images) Prune(ctx context.Context, app string, keep int) error {
 	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
 	defer cancel()
@@ -25,53 +37,132 @@ func (i *Images) Prune(ctx context.Context, app string, keep int) error {
 	if err != nil {
 		return err
 	}
-	tags, err := remote.List(repo, i.options(ctx)...)
+	options := i.options(ctx)
+	tags, err := remote.List(repo, options...)
 	if isNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("tags of %s: %w", app, err)
 	}
-	versions := releases(tags)
-	if len(versions) <= keep {
-		return nil
+	releases := versions(tags)
+	kept, old := versionTags(releases[:min(keep, len(releases))]), versionTags(releases[min(keep, len(releases)):])
+	forgotten, due := i.forgotten(app)
+	if len(old) == 0 && !due {
+		return nil // most often
 	}
-	needed := map[string]bool{} // digests and source tags of what stays
-	for _, v := range versions[:keep] {
-		digest, source, err := i.inspect(ctx, repo, v)
-		if err != nil {
-			return err
+	needed, err := sources(repo, kept, options)
+	if err != nil {
+		return err
+	}
+	ended, err := sources(repo, old, options)
+	if err != nil {
+		return err
+	}
+	var stay, gone []string
+	next := map[string]bool{}
+	for _, tag := range builds(tags) {
+		switch {
+		case !needed[tag] && (ended[tag] || due && forgotten[tag]):
+			gone = append(gone, tag)
+			continue
+		case !needed[tag]:
+			next[tag] = true
 		}
-		needed[digest], needed[source] = true, true
+		stay = append(stay, tag)
 	}
-	for _, v := range versions[keep:] {
-		digest, source, err := i.inspect(ctx, repo, v)
+	// Builds before releases: a release's image is what tells its build.
+	if err := prune(repo, stay, gone, options); err != nil {
+		return err
+	}
+	if err := prune(repo, kept, old, options); err != nil {
+		return err
+	}
+	if due {
+		i.remember(app, next)
+	}
+	return nil
+}
+
+// forgotten are the builds that no release needed when they were looked at
+// last; due says that this is long enough ago.
+func (i *Images) forgotten(app string) (tags map[string]bool, due bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	u, known := i.unused[app]
+	return u.tags, !known || i.now().Sub(u.seen) >= buildGrace
+}
+
+func (i *Images) remember(app string, tags map[string]bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.unused[app] = unused{seen: i.now(), tags: tags}
+}
+
+// builds are the tags of images that releases are made of.
+func builds(tags []string) []string {
+	return slices.DeleteFunc(slices.Clone(tags), func(t string) bool {
+		return !strings.HasPrefix(t, "git-") && !strings.HasPrefix(t, "build-")
+	})
+}
+
+// sources are the builds that releases were made of.
+func sources(repo name.Repository, releases []string, options []remote.Option) (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, tag := range releases {
+		image, err := remote.Image(repo.Tag(tag), options...)
 		if isNotFound(err) {
 			continue // a tag whose manifest is gone
 		}
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("%s of %s: %w", tag, repo.RepositoryStr(), err)
 		}
-		if source != "" && !needed[source] {
-			if err := i.deleteTag(ctx, repo, source); err != nil {
-				return err
+		config, err := image.ConfigFile()
+		if err != nil {
+			return nil, fmt.Errorf("config of %s of %s: %w", tag, repo.RepositoryStr(), err)
+		}
+		found[config.Config.Labels[sourceLabel]] = true
+	}
+	return found, nil
+}
+
+// prune deletes the tags that go, and their manifests unless a tag that stays
+// has the same.
+func prune(repo name.Repository, stay, gone []string, options []remote.Option) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	shared := map[v1.Hash]bool{}
+	for _, tag := range stay {
+		desc, err := remote.Head(repo.Tag(tag), options...)
+		if err != nil && !isNotFound(err) {
+			return fmt.Errorf("%s of %s: %w", tag, repo.RepositoryStr(), err)
+		}
+		if err == nil {
+			shared[desc.Digest] = true
+		}
+	}
+	for _, tag := range gone {
+		desc, err := remote.Head(repo.Tag(tag), options...)
+		if err == nil {
+			var ref name.Reference = repo.Digest(desc.Digest.String())
+			if shared[desc.Digest] {
+				ref = repo.Tag(tag)
 			}
+			err = remote.Delete(ref, options...)
 		}
-		if needed[digest] {
-			continue
-		}
-		if err := remote.Delete(repo.Digest(digest), i.options(ctx)...); err != nil && !isNotFound(err) {
-			return fmt.Errorf("delete v%d of %s: %w", v, app, err)
+		if err != nil && !isNotFound(err) {
+			return fmt.Errorf("delete %s of %s: %w", tag, repo.RepositoryStr(), err)
 		}
 	}
 	return nil
 }
 
-// releases are the numbers of v<N> tags, newest first.
-func releases(tags []string) []int {
+// versions are the numbers of v<N> tags, newest first.
+func versions(tags []string) []int {
 	var out []int
 	for _, t := range tags {
-		if n, err := strconv.Atoi(strings.TrimPrefix(t, "v")); err == nil && strings.HasPrefix(t, "v") && n > 0 {
+		if n, err := strconv.Atoi(strings.TrimPrefix(t, "v")); err == nil && n > 0 && t == versionTag(n) {
 			out = append(out, n)
 		}
 	}
@@ -79,36 +170,14 @@ func releases(tags []string) []int {
 	return out
 }
 
-// inspect reads a release's digest and the tag that it was made of.
-func (i *Images) inspect(ctx context.Context, repo name.Repository, version int) (digest, source string, err error) {
-	image, err := remote.Image(repo.Tag("v"+strconv.Itoa(version)), i.options(ctx)...)
-	if err != nil {
-		return "", "", err
-	}
-	d, err := image.Digest()
-	if err != nil {
-		return "", "", err
-	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		return "", "", err
-	}
-	return d.String(), config.Config.Labels[sourceLabel], nil
-}
+func versionTag(version int) string { return "v" + strconv.Itoa(version) }
 
-// deleteTag deletes the manifest that a tag names.
-func (i *Images) deleteTag(ctx context.Context, repo name.Repository, tag string) error {
-	desc, err := remote.Head(repo.Tag(tag), i.options(ctx)...)
-	if isNotFound(err) {
-		return nil
+func versionTags(versions []int) []string {
+	tags := make([]string, len(versions))
+	for i, v := range versions {
+		tags[i] = versionTag(v)
 	}
-	if err != nil {
-		return err
-	}
-	if err := remote.Delete(repo.Digest(desc.Digest.String()), i.options(ctx)...); err != nil && !isNotFound(err) {
-		return fmt.Errorf("delete %s of %s: %w", tag, repo.RepositoryStr(), err)
-	}
-	return nil
+	return tags
 }
 
 // Delete deletes the app's repository and sweeps what only it referred to.
@@ -117,18 +186,21 @@ func (i *Images) Delete(ctx context.Context, app string) error {
 	defer cancel()
 	host, err := i.cfg.Registry()
 	if err != nil {
-		return registryError("The registry is not available.", err)
+		return registryError(textAway, err)
 	}
-	if err := i.call(ctx, http.MethodDelete, "http://"+host+"/deis/repositories/"+app); err != nil {
-		return registryError("The app's images could not be deleted.", err)
+	for _, step := range []struct{ method, path string }{{http.MethodDelete, "/deis/repositories/" + app}, {http.MethodPost, "/deis/sweep"}} {
+		if err := i.call(ctx, step.method, "http://"+host+step.path); err != nil {
+			return registryError("The app's images could not be deleted.", err)
+		}
 	}
-	if err := i.call(ctx, http.MethodPost, "http://"+host+"/deis/sweep"); err != nil {
-		return registryError("The app's images could not be deleted.", err)
-	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.unused, app)
 	return nil
 }
 
-// call asks the registry for one of the platform's own operations.
+// call asks the registry for one of the platform's own operations. A registry
+// that is busy with another answers 503, and is asked again by whoever asked us.
 func (i *Images) call(ctx context.Context, method, url string) error {
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {

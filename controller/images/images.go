@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -51,6 +51,11 @@ type Images struct {
 	cfg      Config
 	internal http.RoundTripper // to the platform's registry
 	external http.RoundTripper // to others
+	patience time.Duration     // with foreign registries that send nothing
+	now      func() time.Time
+
+	mu     sync.Mutex
+	unused map[string]unused // by app
 }
 
 var _ deis.Images = (*Images)(nil)
@@ -60,7 +65,10 @@ func New(cfg Config) *Images {
 	if cfg.Allow == nil {
 		cfg.Allow = notOurs
 	}
-	return &Images{cfg: cfg, internal: newTransport(nil), external: newTransport(cfg.Allow)}
+	return &Images{
+		cfg: cfg, now: time.Now, unused: map[string]unused{},
+		internal: newTransport(nil), external: newTransport(cfg.Allow), patience: stallTime,
+	}
 }
 
 // Release makes and pushes the image of a release (see deis.Images).
@@ -89,6 +97,9 @@ func (i *Images) rewrite(ctx context.Context, repo name.Repository, tag string, 
 	if err != nil {
 		return "", err
 	}
+	if err := checkSize(source); err != nil {
+		return "", err
+	}
 	config, err := source.ConfigFile()
 	if err != nil {
 		return "", err
@@ -104,13 +115,13 @@ func (i *Images) rewrite(ctx context.Context, repo name.Repository, tag string, 
 	if err != nil {
 		return "", err
 	}
-	target := repo.Tag("v" + strconv.Itoa(in.Version))
+	target := repo.Tag(versionTag(in.Version))
 	// The version may have been another image's, of a release that failed.
 	old, err := remote.Head(target, options...)
 	if err != nil && !isNotFound(err) {
 		return "", err
 	}
-	if err := i.put(ctx, target, image); err != nil {
+	if err := put(ctx, target, image, options); err != nil {
 		return "", err
 	}
 	if old != nil && old.Digest != digest {
@@ -134,20 +145,33 @@ func setLabels(labels map[string]string, source string) map[string]string {
 }
 
 // put pushes an image whose layers the repository has.
-func (i *Images) put(ctx context.Context, target name.Tag, image v1.Image) error {
-	pusher, err := remote.NewPusher(i.options(ctx)...)
-	if err != nil {
-		return err
-	}
+func put(ctx context.Context, target name.Tag, image v1.Image, options []remote.Option) error {
 	config, err := partial.ConfigLayer(image)
 	if err != nil {
 		return err
 	}
-	if err := pusher.Upload(ctx, target.Context(), config); err != nil {
+	if err := remote.WriteLayer(target.Context(), config, options...); err != nil {
 		return err
 	}
-	return pusher.Put(ctx, target, image)
+	return remote.Put(target, image, options...)
 }
+
+// maxConfig bounds an image's config object, which is read into memory.
+const maxConfig = 8 << 20
+
+// checkSize refuses images whose config object is no config.
+func checkSize(image v1.Image) error {
+	m, err := image.Manifest()
+	if err != nil {
+		return err
+	}
+	if m.Config.Size > maxConfig {
+		return errTooLarge
+	}
+	return nil
+}
+
+var errTooLarge = errors.New("its config is larger than 8 MiB")
 
 // setEnv lays env over an image's environment: a key that is there keeps its
 // place, others follow in order.
@@ -179,14 +203,30 @@ func setEnv(base []string, env map[string]string) []string {
 func (i *Images) repository(app string) (name.Repository, error) {
 	host, err := i.cfg.Registry()
 	if err != nil {
-		return name.Repository{}, &deis.Error{Kind: deis.Unavailable, Detail: "The registry is not available.", Err: err}
+		return name.Repository{}, registryError(textAway, err)
 	}
 	return name.NewRepository(host+"/"+app, name.Insecure)
 }
 
+// options are for the platform's registry. One set serves one operation: it
+// greets the registry once for reading and once for writing.
 func (i *Images) options(ctx context.Context) []remote.Option {
-	return []remote.Option{remote.WithContext(ctx), remote.WithTransport(i.internal), remote.WithRetryBackoff(remote.Backoff{Duration: 100 * time.Millisecond, Factor: 3, Steps: 3})}
+	options := []remote.Option{
+		remote.WithContext(ctx), remote.WithTransport(plain{i.internal}),
+		remote.WithRetryBackoff(remote.Backoff{Duration: 100 * time.Millisecond, Factor: 3, Steps: 3}),
+	}
+	puller, err := remote.NewPuller(options...)
+	if err != nil {
+		return options
+	}
+	pusher, err := remote.NewPusher(options...)
+	if err != nil {
+		return options
+	}
+	return append(options, remote.Reuse(puller), remote.Reuse(pusher))
 }
+
+const textAway = "The registry is not available."
 
 // registryError tells the user that the platform's registry failed.
 func registryError(detail string, err error) error {

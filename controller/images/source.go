@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -32,6 +33,9 @@ var parts = []string{
 	"store-admin", "store-daemon", "store-gateway", "store-metadata", "store-monitor",
 }
 
+// localID is how an Engine calls an image of its own, which is no name.
+var localID = regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}$`)
+
 // source makes sure that the build's image is in the app's repository, and
 // returns its tag there. A pushed build is; an image from elsewhere is copied
 // at the first release, so that later ones do not depend on it.
@@ -46,7 +50,7 @@ func (i *Images) source(ctx context.Context, repo name.Repository, in deis.Relea
 	if _, err := remote.Head(repo.Tag(tag), i.options(ctx)...); err == nil {
 		return tag, nil
 	} else if !isNotFound(err) {
-		return "", registryError("The registry is not available.", err)
+		return "", registryError(textAway, err)
 	}
 	ref, err := i.foreign(ctx, in.Image)
 	if err != nil {
@@ -54,8 +58,11 @@ func (i *Images) source(ctx context.Context, repo name.Repository, in deis.Relea
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
-	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(i.external),
+	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(impatient{i.external, i.patience}),
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
+	if err == nil {
+		err = checkSize(image)
+	}
 	if err == nil {
 		err = remote.Write(repo.Tag(tag), image, i.options(ctx)...)
 	}
@@ -67,6 +74,9 @@ func (i *Images) source(ctx context.Context, repo name.Repository, in deis.Relea
 
 // foreign parses the name of an image that is not the platform's.
 func (i *Images) foreign(ctx context.Context, image string) (name.Reference, error) {
+	if localID.MatchString(image) {
+		return nil, notAllowed(image)
+	}
 	ref, err := name.ParseReference(image, name.WeakValidation)
 	if err != nil {
 		return nil, deis.Field("image", "%s is not the name of an image.", image)
@@ -118,6 +128,10 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, errNotAllowed):
 		return errNotAllowed.Error()
+	case errors.Is(err, errStalled):
+		return errStalled.Error()
+	case errors.Is(err, errTooLarge):
+		return errTooLarge.Error()
 	case errors.As(err, &dns):
 		return dns.Name + " is not a known host"
 	case errors.Is(err, context.DeadlineExceeded):
