@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/deis/deis/internal/api"
 	"github.com/deis/deis/internal/etcd"
 	"github.com/deis/deis/internal/httpapi"
@@ -26,6 +28,12 @@ const (
 	quickTimeout = 15 * time.Second
 	quickTries   = 3
 	quickPause   = 500 * time.Millisecond
+)
+
+// Bounds of asking again for an answer that got lost.
+const (
+	lostTimeout = 2 * time.Minute
+	lostPause   = time.Second
 )
 
 // protocolKey is how the controller is reached: http unless it says otherwise.
@@ -93,12 +101,27 @@ func (c *Client) Push(ctx context.Context, p api.PushHook) error {
 	return c.quick(ctx, "/v1/hooks/push", p, http.StatusCreated, nil)
 }
 
-// Build makes a release of an image and waits until it runs. It is asked once:
-// an answer that got lost may stand for a release that was made.
+// Build makes a release of an image and waits until it runs. An answer is
+// final, whatever it says. If there is none, because the controller died or
+// moved, it is asked again with the same push id, to which it makes one release
+// only: so the pusher is told what became of it.
 func (c *Client) Build(ctx context.Context, b api.BuildHook) (api.BuildHookResult, error) {
-	var result api.BuildHookResult
-	err := c.post(ctx, "/v1/hooks/build", b, http.StatusOK, &result)
-	return result, err
+	push := uuid.NewString()
+	lost := time.Time{} // when the first answer got lost
+	for {
+		var result api.BuildHookResult
+		err := c.post(ctx, "/v1/hooks/build", b, http.StatusOK, &result, push)
+		var answer *httpapi.Error
+		if err == nil || errors.As(err, &answer) || ctx.Err() != nil {
+			return result, err
+		}
+		if lost.IsZero() {
+			lost = time.Now()
+		}
+		if time.Since(lost) > lostTimeout || retry.Sleep(ctx, lostPause) != nil {
+			return result, err
+		}
+	}
 }
 
 // quick is post for what may be asked again. A refusal is an answer.
@@ -120,7 +143,8 @@ func (c *Client) quick(ctx context.Context, path string, body any, want int, ans
 	}
 }
 
-func (c *Client) post(ctx context.Context, path string, body any, want int, answer any) error {
+// post sends body and reads answer; push, if given, is the id of a push.
+func (c *Client) post(ctx context.Context, path string, body any, want int, answer any, push ...string) error {
 	if err := c.Check(ctx); err != nil {
 		return fmt.Errorf("controller: %w", err)
 	}
@@ -139,6 +163,9 @@ func (c *Client) post(ctx context.Context, path string, body any, want int, answ
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "deis-builder")
 	req.Header.Set(api.HeaderBuilderAuth, key)
+	for _, id := range push {
+		req.Header.Set(api.HeaderPush, id)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return err

@@ -122,3 +122,20 @@ func TestUnknownController(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLostAnswerIsAskedForAgain cuts the first connection without an answer:
+// the second question must carry the same push id.
+func TestLostAnswerIsAskedForAgain(t *testing.T) {
+	var ids []string
+	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+		ids = append(ids, r.Header.Get(api.HeaderPush))
+		if len(ids) == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, `{"release":{"version":7},"domains":["demo.example.com"]}`)
+	})
+	result, err := c.Build(t.Context(), api.BuildHook{ReceiveRepo: "demo"})
+	if err != nil || result.Release.Version != 7 || len(ids) != 2 || ids[0] == "" || ids[0] != ids[1] {
+		t.Error(result, err, ids)
+	}
+}

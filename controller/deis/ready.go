@@ -99,7 +99,7 @@ func (c *Controller) watch(ctx context.Context, app string, rows []Container, an
 // died says how a container ended before it was ready.
 func (c *Controller) died(ctx context.Context, row Container, s Status) error {
 	how := fmt.Sprintf("ended with exit status %d", s.ExitCode)
-	if s.State == StateUp { // started again by now, and its status with it gone
+	if s.State == StateUp && s.ExitCode == 0 { // started again by now, and the status gone with it
 		how = "ended"
 	}
 	return &Error{Kind: Unavailable, Detail: fmt.Sprintf("%s %s before it was ready.%s", row.Job().Process(), how, c.lastWords(ctx, row))}

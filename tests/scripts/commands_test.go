@@ -142,7 +142,7 @@ func state(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: state save|same|none app")
 	}
-	file := ts.MkAbs(".state-" + args[1])
+	file := filepath.Join(ts.Getenv("WORK"), ".state-"+args[1])
 	var now string
 	look := func(ok func() bool) func() (bool, error) {
 		return func() (_ bool, err error) {
