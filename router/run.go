@@ -21,6 +21,9 @@ import (
 	"github.com/deis/deis/router/table"
 )
 
+// etcdPause is the pause after etcd could not be used.
+const etcdPause = time.Second
+
 // Run keeps nginx true to etcd until ctx ends.
 func Run(ctx context.Context, cfg Settings) error {
 	kv, err := etcd.Dial(ctx, cfg.Etcd)
@@ -47,8 +50,8 @@ func Run(ctx context.Context, cfg Settings) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.nginx.Run(ctx) })
-	g.Go(func() error { return retry.Forever(ctx, cfg.Log, "follow etcd", r.follow) })
-	g.Go(func() error { return retry.Forever(ctx, cfg.Log, "announce", r.announce) })
+	g.Go(func() error { return retry.Steadily(ctx, cfg.Log, "follow etcd", etcdPause, r.follow) })
+	g.Go(func() error { return retry.Steadily(ctx, cfg.Log, "announce", etcdPause, r.announce) })
 	return g.Wait()
 }
 

@@ -41,6 +41,30 @@ func Forever(ctx context.Context, log *slog.Logger, what string, fn func(context
 	}
 }
 
+// Steadily is Forever with a pause of its own that does not grow: for what must
+// go on soon after an outage, however long that was. An error is logged when
+// it is another one than before.
+func Steadily(ctx context.Context, log *slog.Logger, what string, pause time.Duration, fn func(context.Context) error) error {
+	last := ""
+	for {
+		err := fn(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			last = ""
+			continue
+		}
+		if err.Error() != last {
+			last = err.Error()
+			log.Warn(what+" failed, trying again", "err", err, "pause", pause.String())
+		}
+		if err := Sleep(ctx, jitter(pause)); err != nil {
+			return err
+		}
+	}
+}
+
 // Until calls fn every interval until it returns true, fails, or ctx ends. The
 // first call is immediate.
 func Until(ctx context.Context, interval time.Duration, fn func(context.Context) (bool, error)) error {

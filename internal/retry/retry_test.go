@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -26,6 +27,28 @@ func TestForeverBacksOffAndEndsWithContext(t *testing.T) {
 		// ten minutes, whatever the jitter.
 		if calls < 20 || calls > 60 {
 			t.Fatalf("calls = %d", calls)
+		}
+	})
+}
+
+func TestSteadilyDoesNotBackOffAndLogsWhatIsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var log bytes.Buffer
+		var calls int
+		err := Steadily(ctx, slog.New(slog.NewTextHandler(&log, nil)), "test", time.Second, func(context.Context) error {
+			calls++
+			if calls > 20 {
+				return errors.New("another")
+			}
+			return errors.New("no")
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || calls < 60 || calls > 121 {
+			t.Fatalf("err = %v, calls = %d", err, calls)
+		}
+		if lines := bytes.Count(log.Bytes(), []byte("\n")); lines != 2 {
+			t.Errorf("%d lines:\n%s", lines, log.String())
 		}
 	})
 }

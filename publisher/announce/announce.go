@@ -29,7 +29,10 @@ const (
 	stopGrace    = 30 * time.Second // after a signal that ends most programs, before a container that lives is announced again
 )
 
-var errLeaseLost = errors.New("lease lost")
+var (
+	errLeaseLost   = errors.New("lease lost")
+	errEventsEnded = errors.New("the Engine's events ended")
+)
 
 // Engine is what the announcer needs of the Docker Engine.
 type Engine interface {
@@ -98,14 +101,14 @@ func (a *Announcer) Run(ctx context.Context) error {
 	defer pass.Stop()
 	g.Go(func() error { return a.ledger.run(ctx) })
 	g.Go(func() error {
-		return retry.Forever(ctx, a.log, "follow withdrawals", func(ctx context.Context) error {
+		return retry.Steadily(ctx, a.log, "follow withdrawals", writePause, func(ctx context.Context) error {
 			return etcd.Follow(ctx, a.kv, []string{keys.Withdrawals}, func(_ context.Context, s etcd.State) error {
 				a.withdraw(s)
 				return nil
 			})
 		})
 	})
-	g.Go(func() error { return retry.Forever(ctx, a.log, "follow the Engine", a.follow) })
+	g.Go(func() error { return retry.Steadily(ctx, a.log, "follow the Engine", writePause, a.follow) })
 	return g.Wait()
 }
 
@@ -146,7 +149,7 @@ func (a *Announcer) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-errs:
-			return err
+			return errors.Join(errEventsEnded, err)
 		case m := <-messages:
 			a.event(m)
 		case <-tick.C:

@@ -106,16 +106,7 @@ func (l *ledger) poke() {
 // run keeps etcd as wanted until ctx ends. Then the keys lapse: whoever comes
 // next finds them.
 func (l *ledger) run(ctx context.Context) error {
-	for {
-		err := l.hold(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		l.log.Warn("announcements begin anew", "err", err)
-		if err := retry.Sleep(ctx, writePause); err != nil {
-			return err
-		}
-	}
+	return retry.Steadily(ctx, l.log, "announce", writePause, l.hold)
 }
 
 // hold keeps etcd as wanted on one lease until that is lost, or a write fails.
