@@ -162,9 +162,7 @@ func TestLinesComeBack(t *testing.T) {
 		return body == "2015-05-07T01:13:53UTC old[cmd.1]: by datagram\n"
 	})
 	f.stop()
-	if h := f.key("/deis/logs/host"); h != "" {
-		t.Errorf("still announced as %q", h)
-	}
+	f.eventually("withdrawn", func() bool { return f.key("/deis/logs/host") == "" })
 	f.run()
 	if _, body := f.request("GET", "/demo?log_lines=1000"); strings.Count(body, "\n") != 150 {
 		t.Errorf("%d lines after a restart", strings.Count(body, "\n"))
