@@ -22,7 +22,7 @@
 //	SSH_HOST_PORT     port to listen on (2223)
 //	MAX_CONNECTIONS   SSH clients at once (200)
 //	DOCKER_HOST       the Engine (unix:///var/run/docker.sock)
-//	BUILDS_NETWORK    network of builds (<DEIS_NAME>-builds); with several, separated by commas, builds that run at once share none
+//	BUILDS_NETWORK    network of builds (<DEIS_NAME>-builds); several are separated by commas: a Dockerfile is built in one that nothing else uses meanwhile
 //	REGISTRY_FROM_ENGINE   the platform's registry as the Engine reaches it (127.0.0.1:5000)
 //	BASE_REGISTRIES   host:port of registries, separated by commas, that Dockerfiles may name although they have a port or an address (none)
 //	SLUGBUILDER_IMAGE image that compiles slugs (deis/slugbuilder of our version)

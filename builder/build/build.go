@@ -105,64 +105,46 @@ var discard = io.Discard
 type Builder struct {
 	cfg    Config
 	engine Engine
-	slots  chan string // networks that no build uses
+	slots  *slots
 }
 
 // New makes a Builder.
 func New(e Engine, cfg Config) *Builder {
-	b := &Builder{cfg: cfg, engine: e, slots: make(chan string, cfg.Builds)}
-	for i := range cfg.Builds {
-		b.slots <- cfg.Networks[i%len(cfg.Networks)]
-	}
-	return b
+	return &Builder{cfg: cfg, engine: e, slots: newSlots(cfg.Builds, cfg.Networks)}
 }
 
 // Build makes the image of a commit and pushes it to the registry. It waits
 // for a slot when as many builds as are allowed run.
 func (b *Builder) Build(ctx context.Context, req Request) (Result, error) {
-	network, err := b.slot(ctx, req.Out)
+	file, err := req.Source.File("Dockerfile", maxDockerfile)
+	byDockerfile := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Result{}, err
+	}
+	network, release, err := b.slots.take(ctx, byDockerfile, func() { fmt.Fprintln(req.Out, "-----> Waiting for a build slot") })
 	if err != nil {
 		return Result{}, err
 	}
-	defer func() { b.slots <- network }()
+	defer release()
 	tooLong := failure("the build took longer than %s and was stopped", b.cfg.Timeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, b.cfg.Timeout, tooLong)
 	defer cancel()
-	result, err := b.build(ctx, network, req)
+	result, err := b.build(ctx, network, req, file, byDockerfile)
 	if err != nil && ctx.Err() != nil {
 		return Result{}, context.Cause(ctx)
 	}
 	return result, err
 }
 
-// slot takes a network for one build.
-func (b *Builder) slot(ctx context.Context, out io.Writer) (string, error) {
-	select {
-	case network := <-b.slots:
-		return network, nil
-	default:
-	}
-	fmt.Fprintln(out, "-----> Waiting for a build slot")
-	select {
-	case network := <-b.slots:
-		return network, nil
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
-}
-
-func (b *Builder) build(ctx context.Context, network string, req Request) (Result, error) {
+func (b *Builder) build(ctx context.Context, network string, req Request, file []byte, byDockerfile bool) (Result, error) {
 	declared, err := declaredTypes(req.Source)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Types: declared}
-	file, err := req.Source.File("Dockerfile", maxDockerfile)
-	switch {
-	case err == nil:
-		result.Dockerfile = true
+	result := Result{Types: declared, Dockerfile: byDockerfile}
+	if byDockerfile {
 		err = b.byDockerfile(ctx, network, req, file)
-	case errors.Is(err, fs.ErrNotExist):
+	} else {
 		result.Types, err = b.bySlug(ctx, network, req, declared)
 	}
 	if err != nil {
