@@ -178,8 +178,7 @@ func (r *Routes) Withdraw(ctx context.Context, containers map[jobid.ID]string) e
 	if err != nil {
 		return away(err)
 	}
-	r.converge(ctx, revision)
-	return nil
+	return r.converge(ctx, revision)
 }
 
 // unannounce waits until no container is announced any more, and sees to it
@@ -213,8 +212,9 @@ func (r *Routes) unannounce(ctx context.Context, containers map[jobid.ID]string,
 	return nil
 }
 
-// converge waits until all live routers serve the revision, or for a while.
-func (r *Routes) converge(ctx context.Context, revision int64) {
+// converge waits until all live routers serve the revision, or for a while. It
+// fails only if ctx ends.
+func (r *Routes) converge(ctx context.Context, revision int64) error {
 	wait, cancel := context.WithTimeout(ctx, convergeTime)
 	defer cancel()
 	behind := ""
@@ -231,6 +231,7 @@ func (r *Routes) converge(ctx context.Context, revision int64) {
 		r.unmet.Inc()
 		r.log.Warn("router did not follow a withdrawal in time", "host", behind, "rev", revision)
 	}
+	return ctx.Err()
 }
 
 // Forget deletes the withdrawals of containers that are gone, and what is known
