@@ -279,3 +279,35 @@ func TestPushIsAnsweredOnce(t *testing.T) {
 		t.Error("builds:", n, err)
 	}
 }
+
+// ahead lets something happen while an operation waits for the app's lock.
+type ahead struct {
+	deis.Records
+	do func()
+}
+
+func (a ahead) Lock(ctx context.Context, app string, wait time.Duration) (context.Context, func(), error) {
+	a.do()
+	return a.Records.Lock(ctx, app, wait)
+}
+
+// What an operation read before it had the app to itself does not count.
+func TestOperationsThatWaited(t *testing.T) {
+	p := newPlatform(t)
+	c := p.controller()
+	p.app(c, "demo", map[string]int{"web": 1})
+	n := p.needs()
+	n.Records = ahead{p.db, func() { p.must(c.Scale(t.Context(), p.by, "demo", map[string]any{"web": "3"})) }}
+	if _, v, err := deis.New(n).CreateBuild(t.Context(), p.by, "demo", build(2)); v != 3 || err != nil {
+		t.Fatal(v, err)
+	}
+	p.eventually(func() string { return p.problem("demo", map[string]int{"web": 3}) })
+
+	n.Records = ahead{p.db, func() { p.must(c.DestroyApp(t.Context(), p.by, "demo")) }}
+	c2 := deis.New(n)
+	_, _, err := c2.SetConfig(t.Context(), p.by, "demo", deis.ConfigChange{Values: map[string]any{"A": "1"}})
+	p.kind(err, deis.NotFound)
+	if problem := p.left("demo"); problem != "" {
+		t.Error(problem)
+	}
+}

@@ -98,8 +98,7 @@ const maxContainers = 1000
 
 // Scale sets how many containers of each process type named there should run.
 func (c *Controller) Scale(ctx context.Context, by User, app string, in map[string]any) error {
-	a, err := c.authorize(ctx, by, app, Collaborate)
-	if err != nil {
+	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
 		return err
 	}
 	want, err := parseStructure(in)
@@ -111,7 +110,8 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 		return err
 	}
 	defer unlock()
-	if a, err = c.Records.App(ctx, app); err != nil { // its structure, now that nobody else changes it
+	a, err := c.Records.App(ctx, app) // its structure, now that nobody else changes it
+	if err != nil {
 		return err
 	}
 	latest, err := c.Records.LatestRelease(ctx, app)

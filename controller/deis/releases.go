@@ -100,6 +100,9 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 		return Release{}, err
 	}
 	defer unlock()
+	if app, err = c.Records.App(ctx, app.ID); err != nil { // its structure, now that nobody else changes it
+		return Release{}, err
+	}
 
 	var prev, next snapshot
 	err = c.Records.InTx(ctx, func(tx Tx) error {

@@ -247,7 +247,7 @@ func (e *Engine) tell(c *Container, action events.Action) {
 		attributes[k] = v
 	}
 	e.send(events.Message{
-		Type: events.ContainerEventType, Action: action, Status: string(action), ID: c.ID,
+		Type: events.ContainerEventType, Action: action,
 		Actor: events.Actor{ID: c.ID, Attributes: attributes}, TimeNano: time.Now().UnixNano(), Time: time.Now().Unix(),
 	})
 }
