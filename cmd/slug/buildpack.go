@@ -86,8 +86,8 @@ func (b *builder) name(ctx context.Context, pack string) string {
 	return "Custom"
 }
 
-// fetch clones url#committish: a branch or tag without its history, else
-// everything and then that commit.
+// fetch clones url#committish: a branch or tag without its history if that is
+// possible, else everything and then that commit.
 func (b *builder) fetch(ctx context.Context, url string) error {
 	url, committish, _ := strings.Cut(url, "#")
 	if strings.HasPrefix(url, "-") || strings.HasPrefix(committish, "-") {
@@ -107,18 +107,20 @@ func (b *builder) fetch(ctx context.Context, url string) error {
 	if committish != "" {
 		shallow = append(shallow, "--branch", committish)
 	}
-	err := git(append(shallow, "--", url, b.custom)...)
-	if err == nil || committish == "" {
-		return err
+	if git(append(shallow, "--", url, b.custom)...) == nil {
+		return nil
 	}
+	// The server cannot do that, or committish is a commit.
 	if err := os.RemoveAll(b.custom); err != nil {
 		return err
 	}
 	if err := git("clone", "--quiet", "--", url, b.custom); err != nil {
 		return err
 	}
-	if err := git("-C", b.custom, "checkout", "--quiet", committish); err != nil {
-		return err
+	if committish != "" {
+		if err := git("-C", b.custom, "checkout", "--quiet", committish); err != nil {
+			return err
+		}
 	}
 	return git("-C", b.custom, "submodule", "update", "--quiet", "--init", "--recursive")
 }
