@@ -188,6 +188,9 @@ func (slogHook) Levels() []logrus.Level {
 }
 
 func (h slogHook) Fire(e *logrus.Entry) error {
-	h.log.Warn("distribution", "err", e.Message)
+	if status, ok := e.Data["http.response.status"].(int); ok && status < http.StatusInternalServerError {
+		return nil // an answer such as 404, which it calls an error
+	}
+	h.log.Warn("distribution", "err", e.Message, "code", fmt.Sprint(e.Data["err.code"]), "detail", fmt.Sprint(e.Data["err.detail"]))
 	return nil
 }

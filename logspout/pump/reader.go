@@ -38,7 +38,7 @@ func (r *reader) run(ctx context.Context) {
 		before := r.seq
 		ended, err := r.pass(ctx)
 		switch {
-		case engine.IsNotFound(err):
+		case gone(err):
 			r.pump.Positions.forget(r.id)
 			r.pump.leave(r, true)
 			return
@@ -73,18 +73,25 @@ func (r *reader) pass(ctx context.Context) (ended bool, err error) {
 		return false, err
 	}
 	running, err := r.running(ctx)
-	switch {
-	case engine.IsNotFound(err): // then this was the last of it
-		return true, errors.Join(r.emitAll(ctx, rest), err)
-	case err != nil || running:
+	if err == nil && running {
+		return false, nil
+	}
+	if err == nil {
+		// The end of a container may end the stream before its last lines.
+		var more []record
+		if more, err = r.stream(ctx, false); err == nil {
+			rest = more
+		}
+	}
+	if err != nil && !gone(err) {
 		return false, err
 	}
-	// The end of a container may end the stream before its last lines.
-	if rest, err = r.stream(ctx, false); err != nil {
-		return false, err
-	}
-	return true, r.emitAll(ctx, rest) // without line breaks, but there is no more to come
+	// What has no line break is a line now: there is no more to come.
+	return true, errors.Join(r.emitAll(ctx, rest), err)
 }
+
+// gone says that a container is removed, or about to be.
+func gone(err error) bool { return engine.IsNotFound(err) || engine.IsConflict(err) }
 
 func (r *reader) running(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)

@@ -173,6 +173,9 @@ func (s *Sender) send(ctx context.Context, conn net.Conn, target Target) (n int,
 			return 0, err
 		}
 	}
+	if err := ctx.Err(); err != nil { // ended while it waited: the next connection takes them
+		return 0, err
+	}
 	if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}

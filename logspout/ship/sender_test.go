@@ -92,6 +92,12 @@ func (l *logger) got() []string {
 	return append([]string(nil), l.texts...)
 }
 
+func (l *logger) connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns)
+}
+
 func newLogger(t *testing.T) *logger {
 	l := &logger{t: t}
 	l.start()
@@ -148,17 +154,24 @@ func TestSendsAndFollowsItsTarget(t *testing.T) {
 		t.Errorf("%q", raw)
 	}
 	s.Use(second.target())
+	eventually(t, "connected to the second", func() bool { return second.connections() == 1 })
 	add(t, s.q, "a", "elsewhere")
 	eventually(t, "the second", func() bool { return len(second.got()) == 1 })
 	legacy := second.target()
 	legacy.Legacy = true
 	s.Use(legacy)
+	eventually(t, "connected once more", func() bool { return second.connections() == 2 })
 	add(t, s.q, "a", "as in v1")
 	eventually(t, "the line of v1", func() bool { return len(second.got()) == 2 })
 	if raw := second.raw[1]; raw != "2001-09-09T01:46:40UTC a[web.1]: as in v1" {
 		t.Errorf("%q", raw)
 	}
 	s.Use(Target{})
+	eventually(t, "not connected", func() bool {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		return !s.q.flowing
+	})
 	add(t, s.q, "a", "kept meanwhile")
 	s.Use(first.target())
 	eventually(t, "the first again", func() bool { return len(first.got()) == 2 })
