@@ -54,7 +54,10 @@ func newInternet(t *testing.T) *internet {
 	git := strings.TrimSpace(command(t, "", "git", "--exec-path"))
 	n.serve(t, filepath.Join(git, "git-daemon"), "--export-all", "--listen=0.0.0.0", "--base-path="+n.packs, n.packs)
 	must(t, eventually("the internet", func() (bool, error) {
-		got := probe(t, stage.app, nil, n.targets)
+		got, err := probe(t.Context(), nil, n.targets)
+		if err != nil {
+			return false, err
+		}
 		for _, target := range n.targets {
 			if got[target] != "open" {
 				return false, fmt.Errorf("%v", got)

@@ -3,7 +3,10 @@
 package scripts
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -41,15 +44,19 @@ func namespaces(t *testing.T) []namespace {
 	}
 	var seen []namespace
 	for _, s := range spaces {
-		if err := s.look(t); err != nil {
-			if _, gone := os.Stat("/proc/" + s.pid); gone == nil {
-				t.Fatal(err)
-			}
-			continue
+		if err := s.look(t.Context()); err == nil {
+			seen = append(seen, s)
+		} else if !s.gone() {
+			t.Fatal(err)
 		}
-		seen = append(seen, s)
 	}
 	return seen
+}
+
+// gone tells whether the container has ended.
+func (s *namespace) gone() bool {
+	_, err := os.Stat("/proc/" + s.pid)
+	return err != nil
 }
 
 // enter is the command that runs another inside the namespace.
@@ -61,8 +68,8 @@ func (s *namespace) enter() []string {
 }
 
 // look fills in addresses and sockets.
-func (s *namespace) look(t *testing.T) error {
-	out, err := s.output(t, "ip", "-o", "addr", "show", "scope", "global")
+func (s *namespace) look(ctx context.Context) error {
+	out, err := output(ctx, "", append(s.enter(), "ip", "-o", "addr", "show", "scope", "global")...)
 	if err != nil {
 		return err
 	}
@@ -73,7 +80,7 @@ func (s *namespace) look(t *testing.T) error {
 			s.addresses = append(s.addresses, address)
 		}
 	}
-	out, err = s.output(t, "ss", "-lntuH")
+	out, err = output(ctx, "", append(s.enter(), "ss", "-lntuH")...)
 	if err != nil {
 		return err
 	}
@@ -90,15 +97,6 @@ func (s *namespace) look(t *testing.T) error {
 		s.sockets = append(s.sockets, socket{f[0], address, port})
 	}
 	return nil
-}
-
-func (s *namespace) output(t *testing.T, args ...string) (string, error) {
-	args = append(s.enter(), args...)
-	out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, out)
-	}
-	return string(out), nil
 }
 
 // own is where a socket is found from inside its namespace.
@@ -127,24 +125,27 @@ func (s *namespace) show(t *testing.T) []string {
 			fromHost[s.own(k)] = k
 		}
 	}
+	fromInside, err1 := probe(t.Context(), s.enter(), slices.Sorted(maps.Keys(here)))
+	results, err2 := probe(t.Context(), nil, slices.Sorted(maps.Keys(fromHost)))
+	now := *s
+	if err := errors.Join(err1, err2, now.look(t.Context())); err != nil {
+		if !s.gone() {
+			t.Error(err)
+		}
+		return nil
+	}
 	lost := map[socket]string{}
-	results := probe(t, stage.app, s.enter(), keys(here))
 	for target, k := range here {
-		if !reached(target, results[target]) {
-			lost[k] = results[target] + " from inside"
+		if !reached(target, fromInside[target]) {
+			lost[k] = fromInside[target] + " from inside"
 		}
 	}
-	results = probe(t, stage.app, nil, keys(fromHost))
 	for target, k := range fromHost {
 		if !reached(target, results[target]) {
 			lost[k] = results[target] + " from the host"
 		}
 	}
 	// What others started may have ended meanwhile; what still listens must answer.
-	now := *s
-	if err := now.look(t); err != nil {
-		return nil
-	}
 	var targets []string
 	for _, k := range s.sockets {
 		if why, ok := lost[k]; ok {
@@ -164,15 +165,6 @@ func (s *namespace) show(t *testing.T) []string {
 // may have nothing to say; a missing one would refuse.
 func reached(target, state string) bool {
 	return state == "open" || strings.HasPrefix(target, "udp/") && state == "sent"
-}
-
-func keys(m map[string]socket) []string {
-	var list []string
-	for k := range m {
-		list = append(list, k)
-	}
-	slices.Sort(list)
-	return list
 }
 
 // openHostPorts makes sure that the host has sockets which a container without

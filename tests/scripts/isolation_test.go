@@ -87,7 +87,9 @@ func newMatrix(t *testing.T, internet *internet, victims []string) *matrix {
 		m.targets = append(m.targets, "tcp/"+net.JoinHostPort(victim, "5000"))
 	}
 	m.targets = append(m.targets, "tcp/"+net.JoinHostPort(metadata, "80"), "udp/"+net.JoinHostPort(metadata, "53"), "unix//var/run/docker.sock")
-	expect(t, "the host", probe(t, stage.app, nil, m.targets), m.targets...)
+	found, err := probe(t.Context(), nil, m.targets)
+	must(t, err)
+	expect(t, "the host", found, m.targets...)
 
 	spaces := namespaces(t)
 	for _, s := range spaces {
@@ -199,23 +201,29 @@ func expect(t *testing.T, from string, results map[string]string, targets ...str
 }
 
 // probe runs the test app, inside of another namespace if wrap enters one.
-func probe(t *testing.T, app string, wrap, targets []string) map[string]string {
-	t.Helper()
-	return parse(command(t, strings.Join(targets, "\n"), append(slices.Clone(wrap), app, "probe", "-")...))
+func probe(ctx context.Context, wrap, targets []string) (map[string]string, error) {
+	out, err := output(ctx, strings.Join(targets, "\n"), append(slices.Clone(wrap), stage.app, "probe", "-")...)
+	return parse(out), err
 }
 
-// command runs a program and returns what it printed.
+// command runs a program that must succeed and returns what it printed.
 func command(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	out, err := output(t.Context(), stdin, args...)
+	must(t, err)
+	return out
+}
+
+func output(ctx context.Context, stdin string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
+	return string(out), nil
 }
 
 // inContainer looks from inside a running container of an app.
