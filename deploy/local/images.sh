@@ -34,11 +34,12 @@ compile() {
   mkdir -p "$BIN/failpoint"
   [[ -n ${packages[*]} ]] || return 0
   say "compile: $(commands | paste -sd ' ')"
-  (cd "$ROOT" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$BIN/" "${packages[@]}")
-  if [[ -n ${FAILPOINT:-} ]]; then
-    (cd "$ROOT" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -tags failpoint -o "$BIN/failpoint/" ./cmd/controller)
-  fi
+  build -o "$BIN/" "${packages[@]}"
+  [[ -z ${FAILPOINT:-} ]] || build -tags failpoint -o "$BIN/failpoint/" ./cmd/controller
 }
+
+# build compiles; the names of what Go downloads are no news.
+build() { (cd "$ROOT" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" "$@" 2>&1 | sed '/^go: downloading /d' >&2); }
 
 # files prints what an image's context holds, as paths from the repository, its Dockerfile first.
 files() {
@@ -109,7 +110,7 @@ make_image() {
 }
 
 main() {
-  local image
+  local image base
   # One at a time: another run must not pack a binary that this one is writing.
   mkdir -p "$BIN"
   exec 9>"$BIN/.lock"
@@ -122,8 +123,13 @@ main() {
   if [[ -z $(docker image ls --quiet "deis/router:$VERSION") ]]; then
     need_disk "$(docker info --format '{{.DockerRootDir}}')" "$FLOOR_MB" "building the images"
   fi
-  "$HERE/base.sh"
+  # The base waits for downloads, the compiler for the processors.
+  "$HERE/base.sh" 9>&- &
+  base=$!
+  trap 'wait' EXIT
   compile
+  trap - EXIT
+  wait "$base"
   for image in $IMAGES; do make_image "$image" "$VERSION"; done
   [[ -z ${FAILPOINT:-} ]] || make_image controller failpoint
   # Those replaced go, now or when the containers that still run them are gone.
