@@ -243,3 +243,21 @@ func TestChangesSurviveABrokenStream(t *testing.T) {
 func count(calls []string, call string) int {
 	return len(slices.DeleteFunc(calls, func(c string) bool { return c != call }))
 }
+
+// BenchmarkStates is the Engine's part of a pass over 10,000 containers that
+// run undisturbed.
+func BenchmarkStates(b *testing.B) {
+	e := enginetest.New(b)
+	s := New(testConfig, e.Client(), slog.New(slog.DiscardHandler))
+	hour := time.Now().Add(-time.Hour)
+	for i := range 10_000 {
+		identity := testSpec(i + 1).Identity
+		identity.Platform = testConfig.Platform
+		e.Add(enginetest.Container{Name: fmt.Sprint(i), Image: reference(), Labels: identity.Labels(), Exposed: []string{"5000/tcp"}, Started: hour, Created: hour})
+	}
+	for b.Loop() {
+		if all, err := s.States(b.Context(), ""); err != nil || len(all) != 10_000 {
+			b.Fatal(len(all), err)
+		}
+	}
+}

@@ -28,9 +28,11 @@ func TestEtcdAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
 	for what, err := range map[string]error{
-		"withdraw": r.Withdraw(t.Context(), map[jobid.ID]string{job: "cid"}),
-		"forget":   r.Forget(t.Context(), []jobid.ID{job}),
+		"withdraw": r.Withdraw(ctx, map[jobid.ID]string{job: "cid"}),
+		"forget":   r.Forget(ctx, []jobid.ID{job}),
 	} {
 		if deis.KindOf(err) != deis.Unavailable {
 			t.Errorf("%s: %v", what, err)
