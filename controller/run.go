@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -144,7 +145,7 @@ func (r *registryAddress) get() (string, error) {
 }
 
 func (r *registryAddress) follow(ctx context.Context, kv *etcd.KV, cfg Settings) error {
-	return retry.Forever(ctx, cfg.Log, "follow the registry's address", func(ctx context.Context) error {
+	return retry.Steadily(ctx, cfg.Log, "follow the registry's address", time.Second, func(ctx context.Context) error {
 		return etcd.Follow(ctx, kv, []string{keys.Registry}, func(_ context.Context, s etcd.State) error {
 			host, port := s.Keys[keys.Host("registry")].Value, s.Keys[keys.Port("registry")].Value
 			if host != "" && port != "" { // otherwise the last address is tried on

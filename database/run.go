@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -81,7 +82,7 @@ func seed(ctx context.Context, kv *etcd.KV, s Seeds) error {
 // follow grants what the keys say, and closes granted after the first time.
 func follow(ctx context.Context, cfg Settings, kv *etcd.KV, srv *server.Server, granted chan struct{}) error {
 	var current server.Access
-	return retry.Forever(ctx, cfg.Log, "follow the credentials", func(ctx context.Context) error {
+	return retry.Steadily(ctx, cfg.Log, "follow the credentials", time.Second, func(ctx context.Context) error {
 		return etcd.Follow(ctx, kv, []string{keys.Database}, func(ctx context.Context, s etcd.State) error {
 			wanted := access(s)
 			if wanted == current {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -75,7 +76,7 @@ func Run(ctx context.Context, cfg Settings) error {
 // leaves the one before in place. It closes set once there is one.
 func follow(ctx context.Context, cfg Settings, kv *etcd.KV, store *storage.Store, set chan struct{}) error {
 	current, done := "", false
-	return retry.Forever(ctx, cfg.Log, "follow the storage adapter", func(ctx context.Context) error {
+	return retry.Steadily(ctx, cfg.Log, "follow the storage adapter", time.Second, func(ctx context.Context) error {
 		return etcd.Follow(ctx, kv, []string{keys.LogsAdapter}, func(_ context.Context, s etcd.State) error {
 			name := s.Keys[keys.LogsAdapter].Value
 			if name == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -53,7 +54,7 @@ func Run(ctx context.Context, cfg Settings) error {
 
 // follow tells the sender where the logger is.
 func follow(ctx context.Context, cfg Settings, kv *etcd.KV, sender *ship.Sender) error {
-	return retry.Forever(ctx, cfg.Log, "follow the logger", func(ctx context.Context) error {
+	return retry.Steadily(ctx, cfg.Log, "follow the logger", time.Second, func(ctx context.Context) error {
 		return etcd.Follow(ctx, kv, []string{keys.Logs}, func(_ context.Context, s etcd.State) error {
 			target, err := ship.ParseTarget(s.Keys[keys.Host("logs")].Value, s.Keys[keys.Port("logs")].Value, s.Keys[keys.LogsProtocol].Value)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/internal/etcd"
@@ -53,7 +54,7 @@ func Open(ctx context.Context, kv *etcd.KV, log *slog.Logger) (*Options, error) 
 
 // Run follows the settings until ctx ends.
 func (o *Options) Run(ctx context.Context) error {
-	return retry.Forever(ctx, o.log, "follow the settings", func(ctx context.Context) error {
+	return retry.Steadily(ctx, o.log, "follow the settings", time.Second, func(ctx context.Context) error {
 		return etcd.Follow(ctx, o.kv, prefixes, o.take)
 	})
 }

@@ -85,7 +85,7 @@ func (db *DB) Ready(ctx context.Context) error { return db.exec(ctx, `SELECT 1`,
 // are lost.
 func (db *DB) Run(ctx context.Context, kv *etcd.KV) error {
 	var current Config
-	return retry.Forever(ctx, db.log, "follow the database's place", func(ctx context.Context) error {
+	return retry.Steadily(ctx, db.log, "follow the database's place", time.Second, func(ctx context.Context) error {
 		return etcd.Follow(ctx, kv, []string{keys.Database}, func(_ context.Context, s etcd.State) error {
 			c, err := fromKeys(s.Keys)
 			if err != nil || c == current {

@@ -110,7 +110,7 @@ func (kv *KV) DeleteHeld(ctx context.Context, key string, lease int64) (deleted 
 // Announce holds pairs in etcd on a lease of ttl until ctx ends, and then
 // deletes them. A lost lease is replaced and the pairs are written again.
 func Announce(ctx context.Context, log *slog.Logger, kv *KV, pairs map[string]string, ttl time.Duration) error {
-	return retry.Forever(ctx, log, "announce", func(ctx context.Context) error {
+	return retry.Steadily(ctx, log, "announce", time.Second, func(ctx context.Context) error {
 		lease, err := kv.Grant(ctx, ttl)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
@@ -85,7 +86,7 @@ func (p *Pump) Healthy(context.Context) error {
 // Run reads until ctx ends, whatever happens to the Engine.
 func (p *Pump) Run(ctx context.Context) error {
 	defer p.wg.Wait()
-	return retry.Forever(ctx, p.Log, "follow the Engine", func(ctx context.Context) error {
+	return retry.Steadily(ctx, p.Log, "follow the Engine", time.Second, func(ctx context.Context) error {
 		err := p.follow(ctx)
 		p.health.Store(&err)
 		return err

@@ -106,7 +106,7 @@ func sources(t *testing.T, fn func(file string, src []byte)) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != "..") {
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "testdata") {
 			return filepath.SkipDir
 		}
 		if filepath.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {

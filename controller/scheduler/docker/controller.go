@@ -318,7 +318,7 @@ func (s *Scheduler) Changes(ctx context.Context) <-chan string {
 		defer close(changes)
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error {
-			return retry.Forever(ctx, s.log, "follow the Engine's events", func(ctx context.Context) error { return s.follow(ctx, pending) })
+			return retry.Steadily(ctx, s.log, "follow the Engine's events", time.Second, func(ctx context.Context) error { return s.follow(ctx, pending) })
 		})
 		g.Go(func() error {
 			pending.Deliver(ctx, changes)

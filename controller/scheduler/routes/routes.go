@@ -61,7 +61,7 @@ func New(kv *etcd.KV, log *slog.Logger, metrics prometheus.Registerer) *Routes {
 // Run follows etcd until ctx ends.
 func (r *Routes) Run(ctx context.Context) error {
 	prefixes := []string{keys.Services, keys.Withdrawals, keys.Checks, keys.RouterHosts, keys.RoutersApplied}
-	return retry.Forever(ctx, r.log, "follow routes", func(ctx context.Context) error {
+	return retry.Steadily(ctx, r.log, "follow routes", time.Second, func(ctx context.Context) error {
 		return etcd.Follow(ctx, r.kv, prefixes, func(_ context.Context, s etcd.State) error {
 			v := look(s)
 			r.mu.Lock()
