@@ -32,8 +32,8 @@
 //	BUILD_MEMORY      memory of one build (1G)
 //	BUILD_TIMEOUT     seconds from a build's start to its push (900)
 //	GIT_ROOT          folder of the repositories (/home/git)
-//	GIT_UID GIT_GID   account of sshd and git, by number (1000)
-//	GIT_GID           see GIT_UID
+//	GIT_UID           account of sshd and git, by number (1000)
+//	GIT_GID           its group, by number (1000)
 //	RUN_DIR           folder for socket and hooks (/run/deis-builder)
 //	MAX_PUSH          size of a push (256M)
 //	MAX_SOURCE        size of a commit's files (1G)

@@ -55,7 +55,7 @@ func contextOf(t *testing.T, source files) map[string]string {
 	}
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	if err := writeTree(w, source, []byte("AMENDED"), keep); err != nil {
+	if err := writeTree(t.Context(), w, source, []byte("AMENDED"), keep); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

@@ -38,8 +38,8 @@ func (b *Builder) byDockerfile(ctx context.Context, network string, req Request,
 	mark := fmt.Sprintf("LABEL %q=%q %q=%q", labels.Platform, b.cfg.Platform, labels.App, req.App)
 	text := d.render(mark, "ENV GIT_SHA "+req.SHA)
 	fmt.Fprintf(req.Out, "\n-----> Building Docker image\n")
-	return b.image(ctx, network, req, b.buildArgs(d.args), func(w *tar.Writer) error {
-		return writeTree(w, req.Source, text, keep)
+	return b.image(ctx, network, req, b.buildArgs(d.args), nil, func(w *tar.Writer) error {
+		return writeTree(ctx, w, req.Source, text, keep)
 	})
 }
 
@@ -70,8 +70,8 @@ func (b *Builder) buildArgs(declared []string) map[string]*string {
 }
 
 // image has the Engine build the context that write makes, under the name of
-// the commit.
-func (b *Builder) image(ctx context.Context, network string, req Request, args map[string]*string, write func(*tar.Writer) error) error {
+// the commit. marks are labels that its Dockerfile does not set itself.
+func (b *Builder) image(ctx context.Context, network string, req Request, args map[string]*string, marks map[string]string, write func(*tar.Writer) error) error {
 	body, wait := stream(write)
 	defer wait()
 	defer body.Close()
@@ -84,7 +84,7 @@ func (b *Builder) image(ctx context.Context, network string, req Request, args m
 		Memory:      b.cfg.Memory,
 		MemorySwap:  b.cfg.Memory, // equal: no swap
 		BuildArgs:   args,
-		Labels:      map[string]string{labels.Platform: b.cfg.Platform, labels.App: req.App},
+		Labels:      marks,
 	})
 	if err != nil {
 		if failed := body.err(); failed != nil { // of the tree, not of the Engine
@@ -138,13 +138,14 @@ func ignore(source Source) (keep func(path string, dir bool) (bool, error), err 
 
 // writeTree writes the context: the Dockerfile as it was amended, then the
 // tree but for what is ignored.
-func writeTree(w *tar.Writer, source Source, dockerfile []byte, keep func(string, bool) (bool, error)) error {
+func writeTree(ctx context.Context, w *tar.Writer, source Source, dockerfile []byte, keep func(string, bool) (bool, error)) error {
 	if err := writeFile(w, "Dockerfile", dockerfile); err != nil {
 		return err
 	}
 	return source.Walk(func(h *tar.Header, content io.Reader) error {
-		if h.Name == "Dockerfile" {
-			return nil
+		// Patterns can be many, and the Engine may have had enough by now.
+		if err := context.Cause(ctx); err != nil || h.Name == "Dockerfile" {
+			return err
 		}
 		kept, err := keep(strings.TrimSuffix(h.Name, "/"), h.Typeflag == tar.TypeDir)
 		if err != nil || !kept {

@@ -2,6 +2,7 @@ package build
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -73,7 +74,7 @@ func parseDockerfile(src []byte, args map[string]string) (*dockerfile, error) {
 	if parsed.EscapeToken != parser.DefaultEscapeToken {
 		return nil, refuse(0, "the escape directive is not supported")
 	}
-	r := &reader{args: args, meta: map[string]string{}, earlier: map[string]bool{}}
+	r := &reader{args: args, meta: map[string]string{}, earlier: map[string]bool{}, growth: growth{}}
 	for name, value := range platformArgs {
 		r.meta[name] = value
 	}
@@ -102,10 +103,14 @@ type reader struct {
 	meta    map[string]string // ARG before the first FROM
 	earlier map[string]bool   // names of the finished stages
 	current string            // name of the stage being read
+	growth  growth
 }
 
 func (r *reader) read(node *parser.Node) error {
 	if err := checkLine(node); err != nil {
+		return err
+	}
+	if err := r.growth.note(node); err != nil {
 		return err
 	}
 	line := node.Original
@@ -258,6 +263,9 @@ func (r *reader) arg(node *parser.Node) error {
 }
 
 func (r *reader) expand(word string) (string, error) {
+	if len(word) > maxWord || r.growth.size(word) > maxVariable {
+		return "", errors.New("its variables are too large")
+	}
 	env := make([]string, 0, len(r.meta))
 	for name, value := range r.meta {
 		env = append(env, name+"="+value)

@@ -185,6 +185,10 @@ func TestGuard(t *testing.T) {
 		"only arg":                 {"ARG A=1", "it has no FROM"},
 		"from nothing":             {"FROM $UNSET", "is not the name of an image"},
 		"from with spaces":         {"ARG A=\"debian AS x\"\nFROM $A", "is not the name of an image"},
+		"args that grow":           {"ARG A=" + strings.Repeat("x", 1000) + doubling("ARG") + "\nFROM debian", "too large"},
+		"envs that grow":           {"FROM debian\nENV A=" + strings.Repeat("x", 1000) + doubling("ENV"), "too large"},
+		"args in a line":           {"FROM debian\nARG A=" + strings.Repeat("x", 60000) + "\nLABEL x=" + strings.Repeat("$A", 100), "too large"},
+		"long path":                {"FROM debian" + strings.Repeat("\nENV PATH=/opt/x/bin:$PATH LD=$LD:/lib", 100), ""},
 		"unknown platform":         {"ARG P=\"linux/x y\"\nFROM --platform=$P debian", "is not a platform"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,6 +212,15 @@ func TestGuard(t *testing.T) {
 			}
 		})
 	}
+}
+
+// doubling is lines that each make a variable twice as large.
+func doubling(instruction string) string {
+	var b strings.Builder
+	for i := range 25 {
+		b.WriteString("\n" + instruction + " " + string(rune('B'+i)) + "=$" + string(rune('A'+i)) + "${" + string(rune('A'+i)) + "}")
+	}
+	return b.String()
 }
 
 func errText(err error) string {

@@ -63,7 +63,8 @@ func (b *Builder) bySlug(ctx context.Context, network string, req Request, decla
 	defer closeSlug()
 	text := fmt.Sprintf("FROM %s\nADD slug.tgz /app/\nENV GIT_SHA %s\n", b.cfg.Slugrunner, req.SHA)
 	fmt.Fprintf(req.Out, "\n-----> Building Docker image\n")
-	return types, b.image(ctx, network, req, nil, func(w *tar.Writer) error {
+	marks := map[string]string{labels.Platform: b.cfg.Platform, labels.App: req.App}
+	return types, b.image(ctx, network, req, nil, marks, func(w *tar.Writer) error {
 		if err := writeFile(w, "Dockerfile", []byte(text)); err != nil {
 			return err
 		}

@@ -37,8 +37,10 @@ func TestLocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l locks
 		ctx := t.Context()
-		if l.enter(ctx, "a") != nil || l.enter(ctx, "a") != nil || l.enter(ctx, "b") != nil {
-			t.Fatal("enter")
+		for _, app := range []string{"a", "a", "b"} {
+			if err := l.enter(ctx, app); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if !l.push("a") || l.push("a") || !l.push("b") {
 			t.Error("push is not one at a time, or not by app")
