@@ -36,11 +36,14 @@ type Controller struct {
 	Needs
 	queue    *queue         // apps to look at
 	removals sync.WaitGroup // containers that leave after their operation was answered
+
+	mu      sync.Mutex
+	leaving map[string]bool // uuids of containers that a removal in the background is at
 }
 
 // New makes a Controller.
 func New(n Needs) *Controller {
-	return &Controller{Needs: n, queue: newQueue()}
+	return &Controller{Needs: n, queue: newQueue(), leaving: map[string]bool{}}
 }
 
 // event writes a line to the app's log.

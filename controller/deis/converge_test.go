@@ -194,3 +194,35 @@ func TestRun(t *testing.T) {
 	p.kind(err, deis.Unavailable, "The command could not be run.")
 	p.consistent("other", 2, map[string]int{"web": 1})
 }
+
+// While containers drain, the app is not locked: who changes it next does not
+// wait for them.
+func TestDrainHoldsNoLock(t *testing.T) {
+	p := newPlatform(t)
+	n := p.needs()
+	n.Drain = 8 * time.Second // longer than a change of config waits for the lock
+	c := deis.New(n)
+	structure := map[string]int{"web": 1}
+	p.app(c, "demo", structure)
+	if _, _, err := c.CreateBuild(t.Context(), p.by, "demo", build(2)); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := p.db.Containers(t.Context(), "demo")
+	p.must(err)
+	for _, row := range rows {
+		if row.Phase == deis.Serving {
+			p.must(p.engine.Stop(t.Context(), row.UUID))
+		}
+	}
+	p.converge(c) // sees the one that is stopped, and the one that leaves
+	p.eventually(func() string {
+		if !p.logs.said("INFO [demo]: web.1 was stopped and is started again") {
+			return "not healed"
+		}
+		return ""
+	})
+	if _, _, err := c.SetConfig(t.Context(), p.by, "demo", deis.ConfigChange{Values: map[string]any{"A": "1"}}); err != nil {
+		t.Error(err)
+	}
+	p.eventually(func() string { return p.problem("demo", structure) })
+}

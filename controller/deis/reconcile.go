@@ -244,5 +244,6 @@ func (c *Controller) apply(ctx context.Context, app string, p steps) error {
 			return err
 		}
 	}
-	return c.remove(ctx, p.leaving, c.Drain)
+	c.removeLater(app, p.leaving)
+	return nil
 }

@@ -24,12 +24,47 @@ func (c *Controller) retire(ctx context.Context, app string, rows []Container) {
 		c.Log.Warn("containers not withdrawn yet", "app", app, "err", err)
 	}
 	c.hit(ctx, afterWithdraw)
+	c.removeLater(app, rows)
+}
+
+// removeLater removes Leaving containers in the background, but for those that
+// a removal is at already. It needs no lock: nobody else wants them back, and a
+// lock held while they drain would keep the app's users waiting.
+func (c *Controller) removeLater(app string, rows []Container) {
+	rows = c.claim(rows)
+	if len(rows) == 0 {
+		return
+	}
 	c.background(func(ctx context.Context) {
-		if err := c.remove(ctx, rows, c.Drain); err != nil {
+		err := c.remove(ctx, rows, c.Drain)
+		c.disclaim(rows)
+		if err != nil {
 			c.Log.Warn("containers not removed yet", "app", app, "err", err)
-			c.queue.add(app)
+			time.AfterFunc(retryPause, func() { c.queue.add(app) })
 		}
 	})
+}
+
+// claim gives the rows that no removal is at, and notes that one is now.
+func (c *Controller) claim(rows []Container) []Container {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var free []Container
+	for _, row := range rows {
+		if !c.leaving[row.UUID] {
+			c.leaving[row.UUID] = true
+			free = append(free, row)
+		}
+	}
+	return free
+}
+
+func (c *Controller) disclaim(rows []Container) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, row := range rows {
+		delete(c.leaving, row.UUID)
+	}
 }
 
 // background runs fn apart from the request that caused it; Converge waits for it.
