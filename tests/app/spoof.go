@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -34,9 +35,9 @@ var everyone = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 //	took ADDRESS     that many packets to it came here
 //	kept ADDRESS     none did
 //
-// A target tcp/127.0.0.1:PORT is asked for by a packet that no socket would
-// send: to the loopback of the machine behind the gateway. It prints "answered"
-// or "silent" for it.
+// A target tcp/ADDRESS:PORT is asked for by a packet that no socket need be able
+// to send: handed to the gateway whatever the address, which may be 127.0.0.1. It
+// prints "answered" or "silent" for it.
 func spoof(args []string) {
 	if err := rawIP(); err != nil {
 		fmt.Println("refused raw IP:", err)
@@ -49,21 +50,17 @@ func spoof(args []string) {
 		return
 	}
 	var victims []net.IP
-	var loopback []uint16
+	var asked []netip.AddrPort
 	for _, arg := range args {
-		if port, ok := strings.CutPrefix(arg, "tcp/127.0.0.1:"); ok {
-			var n uint16
-			if _, err := fmt.Sscan(port, &n); err != nil {
-				log.Fatal(err)
-			}
-			loopback = append(loopback, n)
+		if address, ok := strings.CutPrefix(arg, "tcp/"); ok {
+			asked = append(asked, netip.MustParseAddrPort(address))
 		} else if ip := net.ParseIP(arg).To4(); ip != nil {
 			victims = append(victims, ip)
 		} else {
 			log.Fatalf("not an address: %s", arg)
 		}
 	}
-	taken, answered := card.attack(victims, loopback)
+	taken, answered := card.attack(victims, asked)
 	for _, ip := range victims {
 		if n := taken[ip.String()]; n > 0 {
 			fmt.Printf("took %s %d\n", ip, n)
@@ -71,11 +68,11 @@ func spoof(args []string) {
 			fmt.Printf("kept %s\n", ip)
 		}
 	}
-	for _, port := range loopback {
-		if answered[port] {
-			fmt.Printf("answered tcp/127.0.0.1:%d\n", port)
+	for _, address := range asked {
+		if answered[address] {
+			fmt.Printf("answered tcp/%s\n", address)
 		} else {
-			fmt.Printf("silent tcp/127.0.0.1:%d\n", port)
+			fmt.Printf("silent tcp/%s\n", address)
 		}
 	}
 }
@@ -158,8 +155,8 @@ func gateway(ip net.IP) (net.HardwareAddr, error) {
 }
 
 // attack lies for a while and counts what comes of it.
-func (c *card) attack(victims []net.IP, loopback []uint16) (taken map[string]int, answered map[uint16]bool) {
-	taken, answered = map[string]int{}, map[uint16]bool{}
+func (c *card) attack(victims []net.IP, asked []netip.AddrPort) (taken map[string]int, answered map[netip.AddrPort]bool) {
+	taken, answered = map[string]int{}, map[netip.AddrPort]bool{}
 	received := make(chan []byte, 1024)
 	go c.receive(received)
 	tick := time.NewTicker(again)
@@ -172,8 +169,8 @@ func (c *card) attack(victims []net.IP, loopback []uint16) (taken map[string]int
 			for _, ip := range victims {
 				c.claim(ip)
 			}
-			for _, port := range loopback {
-				c.send(c.gateway, c.mac, ipv4, syn(c.ip, net.IPv4(127, 0, 0, 1).To4(), port))
+			for _, address := range asked {
+				c.send(c.gateway, c.mac, ipv4, syn(c.ip, address.Addr().AsSlice(), address.Port()))
 			}
 		case packet := <-received:
 			from, to, header := net.IP(packet[12:16]), net.IP(packet[16:20]), int(packet[0]&15)*4
@@ -182,8 +179,9 @@ func (c *card) attack(victims []net.IP, loopback []uint16) (taken map[string]int
 					taken[ip.String()]++
 				}
 			}
-			if from.IsLoopback() && to.Equal(c.ip) && len(packet) >= header+2 {
-				answered[binary.BigEndian.Uint16(packet[header:])] = true
+			if to.Equal(c.ip) && len(packet) >= header+2 {
+				port := binary.BigEndian.Uint16(packet[header:])
+				answered[netip.AddrPortFrom(netip.AddrFrom4([4]byte(from)), port)] = true
 			}
 		}
 	}

@@ -144,8 +144,9 @@ func (m *matrix) control(t *testing.T, image string) {
 	}
 	id, err := platform.Docker(ctx, "run", "--detach", "--name", name, "--network", name, "--label", "deis.platform="+stage.Name, image, "/app")
 	must(t, err)
-	subnet, err := platform.Docker(ctx, "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name)
+	subnet, err := platform.Docker(ctx, "network", "inspect", "--format", "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}", name)
 	must(t, err)
+	subnet, gateway, _ := strings.Cut(subnet, " ")
 	m.counters.from(t, subnet)
 	before := m.counters.read(t)["the host"]
 	found := parse(command(t, strings.Join(m.targets, "\n"), "docker", "exec", "-i", id, "/app", "probe", "-"))
@@ -160,12 +161,13 @@ func (m *matrix) control(t *testing.T, image string) {
 		t.Errorf("without the filter %d targets are open and %d datagrams were counted", open, counted)
 	}
 	ip := address(t, id)
+	raw := "tcp/" + gateway + ":" + m.hostPort
 	ask := newAsker([]string{ip})
-	out := command(t, "", "docker", "run", "--rm", "--network", name, "--label", "deis.platform="+stage.Name, image, "/app", "spoof", ip)
+	out := command(t, "", "docker", "run", "--rm", "--network", name, "--label", "deis.platform="+stage.Name, image, "/app", "spoof", ip, raw)
 	asked, faults := ask.end()
-	if !strings.Contains(out, "took "+ip) {
-		t.Errorf("on a bridge with its victim, the attack did nothing: %s", out)
+	if !strings.Contains(out, "took "+ip) || !strings.Contains(out, "answered "+raw) {
+		t.Errorf("on a bridge with its victim and without the filter, the attack did nothing: %s", out)
 	}
 	t.Logf("control: without the filter %d of %d targets are open and %d datagrams got to the host; an attack on the same bridge: %s, %d of %d requests lost",
-		open, len(m.targets), counted, strings.TrimSpace(out), len(faults), asked)
+		open, len(m.targets), counted, strings.Join(strings.Fields(out), " "), len(faults), asked)
 }

@@ -169,13 +169,15 @@ func reached(target, state string) bool {
 
 // openHostPorts makes sure that the host has sockets which a container without
 // a filter would reach, and those of an Engine that listens on TCP among them.
-func openHostPorts(t *testing.T) {
+// It returns the port of one that is certainly ours.
+func openHostPorts(t *testing.T) (port string) {
 	t.Helper()
 	for _, address := range []string{":2375", ":2376", ":0"} {
 		l, err := net.Listen("tcp4", address)
 		if err != nil {
 			continue // it is taken, so it is a target already
 		}
+		_, port, _ = net.SplitHostPort(l.Addr().String())
 		t.Cleanup(func() { _ = l.Close() })
 		go func() {
 			for {
@@ -200,6 +202,7 @@ func openHostPorts(t *testing.T) {
 			_, _ = conn.WriteTo(b[:n], from)
 		}
 	}()
+	return port
 }
 
 // enough datagrams are some of ours; a probe sends 50 to each target.

@@ -68,6 +68,7 @@ type matrix struct {
 	must     []string        // of allowed and of the internet: found from everywhere
 	victims  []string        // addresses that others try to take
 	spoof    []string        // arguments of the attack on them
+	hostPort string          // where the host listens at every address
 	counters *counters
 	looks    int // from all vantage points
 }
@@ -75,8 +76,8 @@ type matrix struct {
 // newMatrix finds everything that listens and shows that it does.
 func newMatrix(t *testing.T, internet *internet, victims []string) *matrix {
 	t.Helper()
-	openHostPorts(t)
-	m := &matrix{allowed: map[string]bool{}, victims: victims, must: slices.Clone(internet.targets)}
+	hostPort := openHostPorts(t)
+	m := &matrix{hostPort: hostPort, allowed: map[string]bool{}, victims: victims, must: slices.Clone(internet.targets)}
 	for _, gateway := range []string{"APPS_GATEWAY", "BUILDS_GATEWAY", "BUILDS2_GATEWAY"} {
 		http := "tcp/" + net.JoinHostPort(stage.Env[gateway], stage.Env["HTTP_PORT"])
 		https := "tcp/" + net.JoinHostPort(stage.Env[gateway], stage.Env["HTTPS_PORT"]) // while there is a certificate
@@ -126,6 +127,7 @@ func (m *matrix) from(t *testing.T, name string, meant func(target string) bool,
 			closed++
 		case !strings.HasPrefix(target, "unix/") && !stands()[hostOf(target)]:
 			gone++
+			continue
 		default: // also refused: that is an answer
 			t.Errorf("%s is %s from %s", target, state, name)
 		}
@@ -179,7 +181,7 @@ func hostOf(target string) string {
 // before them does not matter.
 var (
 	results = regexp.MustCompile(`(open|refused|closed|sent) ((?:tcp|udp|unix)/[^\s\x1b]+)`)
-	attacks = regexp.MustCompile(`(?:refused|took|kept|answered|silent) (?:raw IP|[0-9.]+|tcp/127\.[0-9.:]+)[^\n\r\x1b]*`)
+	attacks = regexp.MustCompile(`(?:refused|took|kept|answered|silent) (?:raw IP|[0-9.]+|tcp/[0-9.:]+)[^\n\r\x1b]*`)
 )
 
 func parse(out string) map[string]string {
