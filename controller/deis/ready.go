@@ -49,23 +49,23 @@ func (c *Controller) awaitReady(ctx context.Context, app string, rows []Containe
 
 var errNotReady = errors.New("containers were not ready in time")
 
-// watch looks at the containers' states until all are ready or one failed.
+// watch looks at the containers' states until all are ready or one failed. It
+// asks the scheduler now and then only: most are announced before the first look.
 func (c *Controller) watch(ctx context.Context, app string, rows []Container, announced <-chan string) error {
 	waiting := make(map[string]Container, len(rows))
 	for _, row := range rows {
 		waiting[row.UUID] = row
 	}
-	for {
-		for more := true; more; {
-			select {
-			case uuid := <-announced:
-				delete(waiting, uuid)
-			default:
-				more = false
-			}
-		}
-		if len(waiting) == 0 {
-			return nil
+	tick := time.NewTicker(watchStates)
+	defer tick.Stop()
+	for len(waiting) > 0 {
+		select {
+		case uuid := <-announced:
+			delete(waiting, uuid)
+			continue
+		case <-ctx.Done():
+			return c.overdue(ctx, waiting)
+		case <-tick.C:
 		}
 		statuses, err := c.Scheduler.States(ctx, app)
 		if err != nil && ctx.Err() == nil {
@@ -83,17 +83,8 @@ func (c *Controller) watch(ctx context.Context, app string, rows []Container, an
 				delete(waiting, s.UUID)
 			}
 		}
-		if len(waiting) == 0 {
-			return nil
-		}
-		select {
-		case uuid := <-announced:
-			delete(waiting, uuid)
-		case <-time.After(watchStates):
-		case <-ctx.Done():
-			return c.overdue(ctx, waiting)
-		}
 	}
+	return nil
 }
 
 // died says how a container ended before it was ready.
