@@ -18,10 +18,17 @@ LOOK_SECONDS=${LOOK_SECONDS:-5}
 # Replies to what came from outside pass; what an app starts itself is judged, in whatever state the connection is.
 REPLIES="-m conntrack --ctstate ESTABLISHED,RELATED --ctdir REPLY -j RETURN"
 
-# local_bridges prints the bridges of this machine but those that lead out of it: no other engine's network is for apps.
+# local_bridges prints the bridges of this machine but those that lead out of it: no other engine's network is for apps. Like all that
+# is done at every look it is read from the kernel's files: a program started is a hundred times as dear.
 local_bridges() {
-  ip -o link show type bridge | awk -F': ' '{ sub(/@.*/, "", $2); print $2 }' |
-    grep -vxF -f <(ip -o route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p'; echo -) || true
+  local uplinks=" " name destination mask path
+  while read -r name destination _ _ _ _ _ mask _; do
+    [[ $destination$mask != 0000000000000000 ]] || uplinks+="$name "
+  done </proc/net/route
+  for path in /sys/class/net/*/bridge; do
+    name=${path#/sys/class/net/} name=${name%/bridge}
+    [[ $uplinks == *" $name "* || $name == "*" ]] || echo "$name"
+  done
 }
 
 # plan4 prints the chains for IPv4: to this machine only the router, past it neither metadata, platform nor other bridges.
@@ -54,7 +61,12 @@ plan6() {
 }
 
 # standing prints what of ours is in a table now.
-standing() { "$1" -w -t mangle -S 2>/dev/null | grep -F -- "$CHAIN-" || true; }
+standing() {
+  local rule
+  while read -r rule; do
+    [[ $rule != *"$CHAIN-"* ]] || echo "$rule"
+  done < <("$1" -w -t mangle -S 2>/dev/null)
+}
 
 # apply puts a plan in place at once, then sends the bridges' packets through it.
 apply() {
@@ -100,21 +112,24 @@ look() {
 }
 
 keep() {
-  local boot pause
-  boot=$(cat /proc/sys/kernel/random/boot_id)
+  local boot said pause
+  read -r boot </proc/sys/kernel/random/boot_id
   trap 'exit 0' TERM INT
+  # A pipe that nobody writes to is what the pauses wait for.
+  exec {pause}<> <(:)
   # Where the kernel has no IPv6, no packet of it comes.
   local six=""
   if [[ -e /proc/net/if_inet6 ]] && ip6tables -w -t mangle -S >/dev/null 2>&1; then six=yes; fi
   while true; do
     if look iptables "$(plan4)" && { [[ -z $six ]] || look ip6tables "$(plan6)"; }; then
-      if [[ $(cat "$STATE" 2>/dev/null) == "$boot" ]]; then touch "$STATE"; else echo "$boot" >"$STATE"; fi
+      said=""
+      [[ ! -e $STATE ]] || read -r said <"$STATE" || true
+      # The same words written over themselves touch the file, and leave no moment without them.
+      if [[ $said == "$boot" ]]; then echo "$boot" 1<>"$STATE"; else echo "$boot" >"$STATE"; fi
     else
       rm -f "$STATE"
     fi
-    sleep "$LOOK_SECONDS" &
-    pause=$!
-    wait "$pause"
+    read -rt "$LOOK_SECONDS" -u "$pause" || true
   done
 }
 
