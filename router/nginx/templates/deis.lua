@@ -8,7 +8,7 @@ local bit = require "bit"
 
 local routes = ngx.shared.deis_routes
 local down = ngx.shared.deis_down
-local var, exit = ngx.var, ngx.exit
+local var, exit, method = ngx.var, ngx.exit, ngx.req.get_method
 
 local HOLD_DOWN = 1       -- seconds that an endpoint rests after it refused a connection
 local MAX_RETRIES = 4     -- further endpoints that one request tries
@@ -16,11 +16,18 @@ local MAX_CACHED = 20000  -- hosts that a worker remembers
 local BUSY = -3           -- NGX_BUSY: nginx answers 502
 local API = "/api"        -- what no app is called
 
+-- What must not be sent twice takes a connection of its own: one that is kept
+-- open may be closed by the app at the moment it is used, and then nobody knows
+-- whether the request arrived.
+local ONCE = {POST = true, PATCH = true, LOCK = true}
+
 local M = {}
 local epoch, conf, apps, hosts, cached = -1, nil, {}, {}, 0
+local checked -- when refresh was last called
 
 -- refresh forgets what was decoded from an older state of the dictionary.
 local function refresh()
+  checked = ngx.now()
   local now = routes:get("epoch")
   if now ~= epoch then
     epoch, apps, hosts, cached = now, {}, {}, 0
@@ -93,7 +100,8 @@ end
 -- access decides about a request; what it lets through goes to the app's
 -- endpoints, or to the API by its own location.
 function M.access()
-  refresh()
+  -- One look in a round of nginx's event loop will do here: balance looks again.
+  if ngx.now() ~= checked then refresh() end
   if not conf then return exit(503) end
   local host = var.host
   local name = find(host)
@@ -118,7 +126,7 @@ function M.access()
       return exit(403)
     end
     if not conf.api then return exit(503) end
-    return ngx.exec(var.deis_once == "" and "@api" or "@api_once")
+    return ngx.exec(ONCE[method()] and "@api_once" or "@api")
   end
   local app = load_app(name)
   if not app then return exit(404) end
@@ -126,7 +134,7 @@ function M.access()
     return exit(403)
   end
   if #app.peers == 0 then return exit(503) end
-  if var.deis_own ~= "" then return ngx.exec("@once") end
+  if ONCE[method()] then return ngx.exec("@once") end
 end
 
 -- attempts splits one of nginx's lists of what upstreams did. While a further
@@ -166,6 +174,7 @@ end
 -- were tried. If all rest, resting ones are better than none.
 local function choose(app, tried)
   local n, resting = #app.peers, nil
+  if n == 1 and not tried then return app.peers[1] end
   for _ = 1, n do
     app.turn = app.turn % n + 1
     local p = app.peers[app.turn]
