@@ -4,16 +4,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TAGS=("" integration,failpoint)
+TAGS=("" "integration,failpoint")
 
-# unformatted prints Go files that gofmt would change; those that are deleted but not committed are no matter.
-unformatted() { git ls-files -z --cached --others --exclude-standard -- '*.go' | xargs -0r ls 2>/dev/null | xargs -r gofmt -l; }
-
-scripts() { git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run | xargs -r ls 2>/dev/null; }
+# sources prints the files of the tree that fit, also those not yet added, but none that is deleted and not yet committed.
+sources() {
+  local file
+  while read -r file; do
+    [[ ! -e $file ]] || echo "$file"
+  done < <(git ls-files --cached --others --exclude-standard -- "$@")
+}
 
 main() {
   local files tag
-  files=$(unformatted)
+  files=$(sources '*.go' | xargs -r gofmt -l)
   [[ -z $files ]] || { printf 'lint: gofmt would change:\n%s\n' "$files" >&2 && exit 1; }
   for tag in "${TAGS[@]}"; do
     echo "lint: vet, staticcheck ${tag:+($tag)}"
@@ -22,7 +25,7 @@ main() {
   done
   command -v shellcheck >/dev/null || { echo "lint: shellcheck is not installed: apt-get install shellcheck" >&2 && exit 1; }
   echo "lint: shellcheck"
-  scripts | xargs -r shellcheck -x -P SCRIPTDIR
+  sources '*.sh' .ci/run | xargs -r shellcheck -x -P SCRIPTDIR
 }
 
 main
