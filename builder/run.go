@@ -239,6 +239,7 @@ func (b *builder) wire() {
 		Repos:      repos{b.repos, b.MaxSource},
 		Build:      b.build,
 		Tidy:       b.builds.Tidy,
+		Discard:    b.discard,
 		Remove:     b.remove,
 		Born:       b.born,
 		Events:     os.Stdout,
@@ -256,6 +257,11 @@ func (b *builder) build(ctx context.Context, j push.Job) (push.Built, error) {
 		App: j.App, SHA: j.Tree.Commit(), Source: j.Tree, Config: j.Config, IsApp: b.apps.has, Out: j.Out,
 	})
 	return push.Built{Types: result.Types, Dockerfile: result.Dockerfile}, err
+}
+
+// discard takes back what a push left that failed.
+func (b *builder) discard(ctx context.Context, app, sha string) error {
+	return errors.Join(b.repos.Prune(ctx, app), b.builds.Discard(ctx, app, sha))
 }
 
 // remove deletes all that is kept of an app.

@@ -202,6 +202,16 @@ func (b *Builder) prune(ctx context.Context, app string) error {
 	return errors.Join(b.removeTags(ctx, old, b.repository(app)+":git-"), b.removeDangling(ctx, app, b.cfg.CacheAge.String()))
 }
 
+// Discard lets the image of a push go that was not released.
+func (b *Builder) Discard(ctx context.Context, app, sha string) error {
+	tag := b.repository(app) + ":git-" + sha[:8]
+	_, err := b.engine.ImageRemove(ctx, tag, image.RemoveOptions{PruneChildren: true})
+	if err != nil && !engine.IsNotFound(err) && !engine.IsConflict(err) {
+		return err
+	}
+	return b.removeDangling(ctx, app, b.cfg.CacheAge.String())
+}
+
 // removeImages lets all of an app's images of builds go.
 func (b *Builder) removeImages(ctx context.Context, app string) error {
 	images, err := b.gitImages(ctx, app)

@@ -168,6 +168,13 @@ func (r Repos) Move(ctx context.Context, app string, u Update) error {
 	return err
 }
 
+// Prune drops loose objects that no ref leads to, as those of a failed push.
+// Pushes of more than receive.unpackLimit objects are left to Collect.
+func (r Repos) Prune(ctx context.Context, app string) error {
+	_, err := r.git(ctx, app, "prune", "--expire=now")
+	return err
+}
+
 // Collect packs a repository and drops what failed pushes left, if there is
 // enough of it.
 func (r Repos) Collect(ctx context.Context, app string) error {

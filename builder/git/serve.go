@@ -89,6 +89,7 @@ func (s Server) config() []string {
 		"receive.procReceiveRefs=refs",
 		"receive.autogc=false",
 		"receive.keepAlive=5",
+		"receive.unpackLimit=2000", // loose objects are taken back when a push fails
 		"receive.maxInputSize=" + strconv.FormatInt(s.MaxPush, 10),
 		"receive.advertisePushOptions=false",
 		"receive.denyDeletes=false", // the hook says it better

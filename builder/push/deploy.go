@@ -35,6 +35,9 @@ func (w *Worker) carryOut(ctx context.Context, s *session, updates []Update, out
 	u := updates[0]
 	s.approved = nil
 	err := w.deploy(ctx, s, u, out)
+	if err != nil {
+		w.discard(ctx, s.App, u.New)
+	}
 	var failed *failure
 	switch {
 	case err == nil:
@@ -55,6 +58,19 @@ func (w *Worker) carryOut(ctx context.Context, s *session, updates []Update, out
 	}
 	out.warn(text)
 	return errors.New(failed.what)
+}
+
+// discard takes back what a failed push has left in the repository and on the
+// Engine, while the app is still locked.
+func (w *Worker) discard(ctx context.Context, app, sha string) {
+	if w.Discard == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moveTimeout)
+	defer cancel()
+	if err := w.Discard(ctx, app, sha); err != nil {
+		w.Log.Warn("failed push left something behind", "app", app, "err", err)
+	}
 }
 
 // failure is where a push failed, and why.

@@ -75,6 +75,7 @@ type Config struct {
 	Repos      Repos
 	Build      func(ctx context.Context, j Job) (Built, error)
 	Tidy       func(ctx context.Context, app string) error                   // after a deploy
+	Discard    func(ctx context.Context, app, sha string) error              // what a push left that failed; nil: nothing
 	Remove     func(ctx context.Context, app string) error                   // all that is kept of an app
 	Born       func(ctx context.Context, app string) (born int64, err error) // tells apps of one name apart; 0: not known
 	Events     io.Writer                                                     // lines for the apps' logs

@@ -151,6 +151,7 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 	}
 	if err := c.deploy(ctx, app, &next); err != nil {
 		c.undo(ctx, app.ID)
+		c.keepImages(context.WithoutCancel(ctx), app.ID)
 		c.fail(app.ID, fmt.Sprintf("release v%d failed: %s", next.release.Version, sentence(err)))
 		return Release{}, err
 	}

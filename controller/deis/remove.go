@@ -11,7 +11,7 @@ import (
 
 const (
 	removeTimeout = 3 * time.Minute // for removals in the background
-	keepImages    = 20              // release images of an app in the registry
+	registryKeeps = 20              // release images of an app in the registry
 )
 
 // retire takes Leaving containers out of the routers and returns; they are
@@ -135,24 +135,29 @@ func (c *Controller) clear(ctx context.Context, rows []Container, drain time.Dur
 	return c.Routes.Forget(ctx, jobsOf(rows))
 }
 
+// keepImages removes from the Engine the app's images that are neither of the
+// current nor of the previous release.
+func (c *Controller) keepImages(ctx context.Context, app string) {
+	releases, _, err := c.Records.Releases(ctx, app, Page{Size: 2, Number: 1})
+	if err == nil {
+		keep := make([]string, 0, len(releases))
+		for _, r := range releases {
+			keep = append(keep, r.Image)
+		}
+		err = c.Scheduler.RemoveImages(ctx, app, keep)
+	}
+	if err != nil {
+		c.Log.Warn("engine images not cleaned", "app", app, "err", err)
+	}
+}
+
 // cleanImages removes, in the background, images that no release needs: from
 // the Engine all but the current and the previous, from the registry all but
 // the last twenty.
 func (c *Controller) cleanImages(app string) {
 	c.background(func(ctx context.Context) {
-		releases, _, err := c.Records.Releases(ctx, app, Page{Size: 2, Number: 1})
-		if err != nil {
-			c.Log.Warn("images not cleaned", "app", app, "err", err)
-			return
-		}
-		keep := make([]string, 0, len(releases))
-		for _, r := range releases {
-			keep = append(keep, r.Image)
-		}
-		if err := c.Scheduler.RemoveImages(ctx, app, keep); err != nil {
-			c.Log.Warn("engine images not cleaned", "app", app, "err", err)
-		}
-		if err := c.Images.Prune(ctx, app, keepImages); err != nil {
+		c.keepImages(ctx, app)
+		if err := c.Images.Prune(ctx, app, registryKeeps); err != nil {
 			c.Log.Warn("registry images not cleaned", "app", app, "err", err)
 		}
 	})

@@ -218,7 +218,7 @@ func Everything(ctx context.Context, p *platform.Platform, app string) (string, 
 			return "", err
 		}
 	}
-	out, err := platform.Docker(ctx, "exec", p.Container("builder"), "find", "/home/git", "-path", "*/"+app+"*", "(", "-type", "f", "-o", "-type", "d", ")", "!", "-name", "*.lock")
+	out, err := platform.Docker(ctx, "exec", p.Container("builder"), "find", "/home/git", "-path", "*/"+app+"*", "-type", "f", "!", "-name", "*.lock")
 	if err := add("repository", out, err); err != nil {
 		return "", err
 	}
