@@ -20,7 +20,7 @@ first_available() {
 }
 
 # has_compose tells whether one of the two Composes is there.
-has_compose() { docker compose version >/dev/null 2>&1 || docker-compose version >/dev/null 2>&1; }
+has_compose() { have docker-compose || docker compose version >/dev/null 2>&1; }
 
 # missing prints what is not there, one name a line: commands, files, "compose".
 missing() {

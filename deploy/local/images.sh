@@ -69,7 +69,7 @@ stamp_of() {
   local image=$1 tag=$2 path swap=""
   [[ $tag != failpoint ]] || swap="$BIN/failpoint/$image"
   {
-    docker image inspect --format '{{.Id}}' "deis/base:$VERSION"
+    echo "$base_id"
     for path in $(files "$image"); do
       [[ -e $ROOT/$path ]] || continue
       (cd "$ROOT" && find "$path" -printf '%p %m %l\n' | LC_ALL=C sort)
@@ -82,12 +82,23 @@ stamp_of() {
   } | sha256sum | cut -c1-16
 }
 
+# read_stamps asks the Engine once for the base's id and for the stamp of every image that is there.
+declare -A stamps
+read_stamps() {
+  local name stamp image names=(deis/controller:failpoint)
+  base_id=$(docker image inspect --format '{{.Id}}' "deis/base:$VERSION")
+  for image in $IMAGES; do names+=("deis/$image:$VERSION"); done
+  while read -r stamp name; do
+    for name in $name; do stamps[$name]=$stamp; done
+  done < <(docker image inspect --format '{{index .Config.Labels "deis.stamp"}}{{range .RepoTags}} {{.}}{{end}}' "${names[@]}" 2>/dev/null)
+}
+
 # make_image builds one image when its stamp is not the one that is there.
 make_image() {
   local image=$1 tag=$2 name stamp log context began=$SECONDS
   name=deis/$image:$tag
   stamp=$(stamp_of "$image" "$tag")
-  [[ $(image_label "$name" deis.stamp) != "$stamp" ]] || return 0
+  [[ ${stamps[$name]:-} != "$stamp" ]] || return 0
   printf '%-12s building ... ' "$image"
   context=$(mktemp -d "${TMPDIR:-/var/tmp}/deis-image.XXXXXX")
   log=$context.log
@@ -130,6 +141,7 @@ main() {
   compile
   trap - EXIT
   wait "$base"
+  read_stamps
   for image in $IMAGES; do make_image "$image" "$VERSION"; done
   [[ -z ${FAILPOINT:-} ]] || make_image controller failpoint
   # Those replaced go, now or when the containers that still run them are gone.
