@@ -191,14 +191,15 @@ func readEnv(file string) (map[string]string, error) {
 	return env, lines.Err()
 }
 
-// Rows are the database's rows that mention an app, as INSERT statements.
+// Rows are the database's rows that mention an app, as INSERT statements. The
+// record of pushes is left out: it holds those that were refused, too.
 func (p *Platform) Rows(ctx context.Context, app string) (string, error) {
 	password, err := p.Etcdctl(ctx, "get", "--print-value-only", "/deis/database/password")
 	if err != nil {
 		return "", err
 	}
 	dump, err := Docker(ctx, "exec", "-e", "PGPASSWORD="+password, p.Container("database"),
-		"pg_dump", "-h", "127.0.0.1", "-U", "deis", "--data-only", "--inserts", "deis")
+		"pg_dump", "-h", "127.0.0.1", "-U", "deis", "--data-only", "--inserts", "--exclude-table-data=pushes", "deis")
 	if err != nil {
 		return "", err
 	}

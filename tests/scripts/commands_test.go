@@ -22,6 +22,9 @@ import (
 // patience is how long a story waits for what must become true.
 const patience = 60 * time.Second
 
+// rest is how long an app's state must stay the same to count as at rest.
+const rest = 2 * time.Second
+
 // setup gives each story names of its own: $APP and $OTHER are app ids, and
 // "as ann" makes and becomes the user $ann.
 func setup(env *testscript.Env) error {
@@ -151,8 +154,14 @@ func state(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	switch args[0] {
-	case "save": // when the containers of earlier releases have gone
-		ts.Check(eventually("an app at rest", look(func() bool { return !strings.Contains(now, "'leaving'") })))
+	case "save": // when what earlier releases left has gone
+		before, since := "", time.Now()
+		ts.Check(eventually("an app at rest", look(func() bool {
+			if now != before || strings.Contains(now, "'leaving'") {
+				before, since = now, time.Now()
+			}
+			return time.Since(since) > rest
+		})))
 		ts.Check(os.WriteFile(file, []byte(now), 0o600))
 	case "same":
 		before, err := os.ReadFile(file)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -68,6 +69,9 @@ func kill(t *testing.T, component string) {
 	if title != "" {
 		pid = child(t, pid, "nginx: "+title)
 	}
+	if pid <= 1 {
+		t.Fatalf("%s was not found", component)
+	}
 	must(t, syscall.Kill(pid, syscall.SIGKILL))
 }
 
@@ -86,18 +90,23 @@ func mainPID(t *testing.T, component string) int {
 // child finds a descendant of a process by the beginning of its title.
 func child(t *testing.T, pid int, title string) int {
 	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	// Each thread has a list of the children that it made.
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	must(t, err)
-	for _, field := range strings.Fields(string(b)) {
-		n, err := strconv.Atoi(field)
+	for _, list := range lists {
+		b, err := os.ReadFile(list)
 		must(t, err)
-		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", n))
-		must(t, err)
-		if strings.HasPrefix(string(cmdline), title) {
-			return n
-		}
-		if found := child(t, n, title); found != 0 {
-			return found
+		for _, field := range strings.Fields(string(b)) {
+			n, err := strconv.Atoi(field)
+			must(t, err)
+			cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", n))
+			must(t, err)
+			if strings.HasPrefix(string(cmdline), title) {
+				return n
+			}
+			if found := child(t, n, title); found != 0 {
+				return found
+			}
 		}
 	}
 	return 0
