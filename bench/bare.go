@@ -21,7 +21,7 @@ import (
 // no component of the platform knows.
 
 // bareLabel marks them, for their removal.
-func (b *bench) bareLabel() string { return labels.Platform + "=" + b.platform.Name + "-bare" }
+func (b *bench) bareLabel() string { return "deis.bench=" + b.platform.Name }
 
 func (b *bench) appsNetwork() string { return b.platform.Name + "-apps" }
 

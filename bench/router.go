@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deis/deis/internal/labels"
 	"github.com/deis/deis/internal/version"
 )
 
@@ -121,12 +122,14 @@ func measureRouter(ctx context.Context, b *bench) ([]Line, error) {
 		latencyBar.against(limitIs, NewSeries(Seconds, limitP99[1:]), NewSeries(Seconds, ourP99[1:])),
 	}
 	for i := range lines {
-		lines[i].Note = fmt.Sprintf("wrk, 2 threads, 64 kept connections, %d s a round, 1 KB from a backend of a few system calls; all on the same cores", seconds)
+		lines[i].Note = fmt.Sprintf("wrk, 2 threads, 64 kept connections, %d s a round, 1 KB from a backend of a few system calls; all on the same cores, and both access logs shipped to the logger", seconds)
 	}
 	return lines, b.removeBare(ctx)
 }
 
 // startPeer runs the hand-written nginx beside the router and gives its address.
+// It has the platform's label, so that its access log goes where the router's
+// goes, to the logger, at the same cost.
 func (b *bench) startPeer(ctx context.Context, backend string) (address string, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -145,7 +148,7 @@ func (b *bench) startPeer(ctx context.Context, backend string) (address string, 
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return "", err
 	}
-	args := []string{"run", "--detach", "--label", b.bareLabel(), "--network", "host", "--log-opt", "max-size=16m", "--log-opt", "max-file=3",
+	args := []string{"run", "--detach", "--label", b.bareLabel(), "--label", labels.Platform + "=" + b.platform.Name, "--network", "host", "--log-opt", "max-size=16m", "--log-opt", "max-file=3",
 		"--volume", file + ":/nginx.conf:ro", "--entrypoint", "/usr/sbin/nginx", "deis/router:" + version.Platform, "-e", "stderr", "-c", "/nginx.conf"}
 	if _, err := b.command(ctx, nil, "docker", args...); err != nil {
 		return "", err

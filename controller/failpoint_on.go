@@ -5,7 +5,7 @@ package controller
 import (
 	"context"
 	"log/slog"
-	"syscall"
+	"os"
 
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/internal/etcd"
@@ -23,8 +23,9 @@ func armFailpoints(kv *etcd.KV, log *slog.Logger) {
 			return
 		}
 		if _, deleted, err := kv.Delete(ctx, failpointKey); err == nil && deleted {
-			_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
-			select {} // until the signal is delivered
+			// Not by a signal: the first process of a container ignores those
+			// that it sends itself. Nothing deferred runs here either.
+			os.Exit(137)
 		}
 	}
 }
