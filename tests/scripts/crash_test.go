@@ -4,6 +4,7 @@ package scripts
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -53,9 +54,9 @@ func crashAt(t *testing.T, p *platform.Platform, user *platform.User, point stri
 	must(t, eventually("one release everywhere", func() (bool, error) {
 		problem, err := divergence(ctx, p, user, dir, app)
 		if problem != "" {
-			t.Log(problem)
+			err = errors.New(problem)
 		}
-		return problem == "" && err == nil, err
+		return err == nil, err
 	}))
 	releases, err := user.Deis(ctx, dir, "releases", "-a", app)
 	must(t, err)

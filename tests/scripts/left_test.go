@@ -4,6 +4,7 @@ package scripts
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -57,9 +58,9 @@ func TestNothingLeft(t *testing.T) {
 	must(t, eventually("nothing left", func() (bool, error) {
 		left, err := Everything(ctx, stage.Platform, app)
 		if left != "" {
-			t.Log(left)
+			err = errors.New(left)
 		}
-		return left == "", err
+		return err == nil, err
 	}))
 	if files, err := platform.Docker(ctx, "run", "--rm", "-v", stage.Name+"-logger:/data:ro", "-v", stage.Name+"-registry:/registry:ro", "deis/base:latest",
 		"sh", "-c", "find /data /registry -name '*"+app+"*'; grep -rl do-not-keep-me /data /registry || true"); err != nil || files != "" {
