@@ -75,19 +75,25 @@ func measureIdle(ctx context.Context, b *bench) ([]Line, error) {
 func (b *bench) processorTime(ctx context.Context) (map[string]time.Duration, error) {
 	used := map[string]time.Duration{}
 	for _, c := range components {
-		r, err := b.engine.ContainerStatsOneShot(ctx, b.platform.Container(c))
+		so, err := b.usedBy(ctx, b.platform.Container(c))
 		if err != nil {
 			return nil, err
 		}
-		var stats container.StatsResponse
-		err = json.NewDecoder(r.Body).Decode(&stats)
-		_ = r.Body.Close()
-		if err != nil {
-			return nil, err
-		}
-		used[c] = time.Duration(stats.CPUStats.CPUUsage.TotalUsage)
+		used[c] = so
 	}
 	return used, nil
+}
+
+// usedBy is the processor time that a container has used so far.
+func (b *bench) usedBy(ctx context.Context, name string) (time.Duration, error) {
+	r, err := b.engine.ContainerStatsOneShot(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Body.Close()
+	var stats container.StatsResponse
+	err = json.NewDecoder(r.Body).Decode(&stats)
+	return time.Duration(stats.CPUStats.CPUUsage.TotalUsage), err
 }
 
 // resident is the memory of a component's processes, pages that several share

@@ -94,24 +94,17 @@ func measureRouter(ctx context.Context, b *bench) ([]Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	peer, err := b.startPeer(ctx, backend)
+	peer, err := b.startPeer(ctx, "bare-"+a.name, backend)
 	if err != nil {
 		return nil, err
 	}
-	host, seconds := a.name+".localhost", 5
+	seconds := 5
 	if b.few {
 		seconds = 2
 	}
-	var limitP99, ourP99 []float64
-	through := func(address string, p99 *[]float64) func(context.Context) (float64, error) {
-		return func(ctx context.Context) (float64, error) {
-			rate, late, err := b.wrk(ctx, "http://"+address+"/", host, seconds)
-			*p99 = append(*p99, late)
-			return rate, err
-		}
-	}
-	router := through("127.0.0.1:"+b.platform.Env["HTTP_PORT"], &ourP99)
-	whole, err := router(ctx)
+	beside := &proxy{bench: b, host: a.name + ".localhost", container: "bare-" + a.name, address: peer, seconds: seconds}
+	router := &proxy{bench: b, host: beside.host, container: b.platform.Container("router"), address: "127.0.0.1:" + b.platform.Env["HTTP_PORT"], seconds: seconds}
+	whole, err := router.round(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,24 +113,53 @@ func measureRouter(ctx context.Context, b *bench) ([]Line, error) {
 		return nil, err
 	}
 	defer b.engine.ContainerUnpause(context.WithoutCancel(ctx), b.platform.Container("logspout"))
-	ourP99 = nil
-	limit, ours, err := interleave(ctx, b.rounds(false), PerSecond, through(peer, &limitP99), router)
+	router.p99, router.cost = nil, nil
+	limit, ours, err := interleave(ctx, b.rounds(false), PerSecond, beside.round, router.round)
 	if err != nil {
 		return nil, err
 	}
 	const limitIs = "hand-tuned nginx with upstream keepalive"
 	lines := []Line{
 		throughputBar.against(limitIs, limit, ours),
-		latencyBar.against(limitIs, NewSeries(Seconds, limitP99[1:]), NewSeries(Seconds, ourP99[1:])),
+		latencyBar.against(limitIs, NewSeries(Seconds, beside.p99[1:]), NewSeries(Seconds, router.p99[1:])),
 	}
+	note := fmt.Sprintf("wrk, 2 threads, 64 kept connections, %d s a round, 1 KB from a backend of a few system calls, all on the same cores; "+
+		"both write the same access log, with logspout paused (shipping the router's to the logger as well, the platform answered %s); "+
+		"processor time a request: %.1f µs, hand-tuned %.1f µs",
+		seconds, PerSecond.Format(whole), 1e6*quantile(router.cost[1:], 0.5), 1e6*quantile(beside.cost[1:], 0.5))
 	for i := range lines {
-		lines[i].Note = fmt.Sprintf("wrk, 2 threads, 64 kept connections, %d s a round, 1 KB from a backend of a few system calls; all on the same cores; both write the same access log, with logspout paused (shipping the router's to the logger as well, the platform answered %s)", seconds, PerSecond.Format(whole))
+		lines[i].Note = note
 	}
 	return lines, b.removeBare(ctx)
 }
 
+// proxy is one of the two that are compared, and what its rounds showed beside
+// their rate.
+type proxy struct {
+	*bench
+	host, container, address string
+	seconds                  int
+	p99, cost                []float64 // seconds; seconds of a core for a request
+}
+
+// round asks through the proxy for some seconds.
+func (p *proxy) round(ctx context.Context) (rate float64, err error) {
+	before, err := p.usedBy(ctx, p.container)
+	if err != nil {
+		return 0, err
+	}
+	rate, p99, err := p.wrk(ctx, "http://"+p.address+"/", p.host, p.seconds)
+	if err != nil {
+		return 0, err
+	}
+	after, err := p.usedBy(ctx, p.container)
+	p.p99 = append(p.p99, p99)
+	p.cost = append(p.cost, (after-before).Seconds()/(rate*float64(p.seconds)))
+	return rate, err
+}
+
 // startPeer runs the hand-written nginx beside the router and gives its address.
-func (b *bench) startPeer(ctx context.Context, backend string) (address string, err error) {
+func (b *bench) startPeer(ctx context.Context, name, backend string) (address string, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -155,7 +177,7 @@ func (b *bench) startPeer(ctx context.Context, backend string) (address string, 
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return "", err
 	}
-	args := []string{"run", "--detach", "--label", b.bareLabel(), "--network", "host", "--log-opt", "max-size=16m", "--log-opt", "max-file=3",
+	args := []string{"run", "--detach", "--name", name, "--label", b.bareLabel(), "--network", "host", "--log-opt", "max-size=16m", "--log-opt", "max-file=3",
 		"--volume", file + ":/nginx.conf:ro", "--entrypoint", "/usr/sbin/nginx", "deis/router:" + version.Platform, "-e", "stderr", "-c", "/nginx.conf"}
 	if _, err := b.command(ctx, nil, "docker", args...); err != nil {
 		return "", err
