@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/volume"
 
@@ -33,10 +34,16 @@ const tidyTimeout = time.Minute
 // bySlug compiles the tree with a buildpack and puts the slug into an image on
 // the slug runner. It returns the process types: those declared in the tree,
 // else what the slug says.
-func (b *Builder) bySlug(ctx context.Context, network string, req Request, declared map[string]string) (map[string]string, error) {
-	if err := b.createCache(ctx, req.App); err != nil {
+func (b *Builder) bySlug(ctx context.Context, network string, req Request, declared map[string]string) (_ map[string]string, err error) {
+	fresh, err := b.createCache(ctx, req.App)
+	if err != nil {
 		return nil, err
 	}
+	defer func() { // after the container that uses it has gone
+		if fresh && err != nil {
+			b.dropCache(ctx, req.App)
+		}
+	}()
 	config, host := b.slugbuilder(network, req)
 	created, err := b.engine.ContainerCreate(ctx, config, host, nil, nil, "")
 	if err != nil {
@@ -75,15 +82,30 @@ func (b *Builder) bySlug(ctx context.Context, network string, req Request, decla
 // cacheVolume is the name of an app's build cache.
 func (b *Builder) cacheVolume(app string) string { return b.cfg.Platform + "-cache-" + app }
 
-func (b *Builder) createCache(ctx context.Context, app string) error {
-	_, err := b.engine.VolumeCreate(ctx, volume.CreateOptions{
-		Name:   b.cacheVolume(app),
+// createCache makes sure that the app has a cache; fresh says that it had none.
+func (b *Builder) createCache(ctx context.Context, app string) (fresh bool, err error) {
+	name := b.cacheVolume(app)
+	have, err := b.engine.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
+	if err != nil {
+		return false, fmt.Errorf("look for the cache of %s: %w", app, err)
+	}
+	fresh = !slices.ContainsFunc(have.Volumes, func(v *volume.Volume) bool { return v.Name == name })
+	_, err = b.engine.VolumeCreate(ctx, volume.CreateOptions{
+		Name:   name,
 		Labels: map[string]string{labels.Platform: b.cfg.Platform, labels.App: app},
 	})
 	if err != nil {
-		return fmt.Errorf("create the cache of %s: %w", app, err)
+		return false, fmt.Errorf("create the cache of %s: %w", app, err)
 	}
-	return nil
+	return fresh, nil
+}
+
+// dropCache removes a cache that the app's first build, which failed, made: it
+// holds nothing worth keeping. What cannot be removed now goes with the app.
+func (b *Builder) dropCache(ctx context.Context, app string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+	defer cancel()
+	_ = b.engine.VolumeRemove(ctx, b.cacheVolume(app), true)
 }
 
 // slugbuilder is the container for a build.

@@ -41,7 +41,9 @@ func (c *Controller) removeLater(app string, rows []Container) {
 		if err != nil {
 			c.Log.Warn("containers not removed yet", "app", app, "err", err)
 			time.AfterFunc(retryPause, func() { c.queue.add(app) })
+			return
 		}
+		c.keepImages(ctx, app) // now that nothing runs from them
 	})
 }
 
