@@ -24,8 +24,8 @@ var (
 )
 
 // peerConfig is the nginx of the router's image as one would write it by hand
-// for one backend: what the router promises an app (headers, no buffering, the
-// access log) and kept upstream connections.
+// for one backend: what the router promises an app (headers, no buffering,
+// compression, access log) and kept upstream connections.
 const peerConfig = `user www-data;
 daemon off;
 error_log stderr notice;
@@ -36,7 +36,13 @@ http {
     sendfile on;
     tcp_nopush on;
     tcp_nodelay on;
-    server_tokens off;
+    gzip on;
+    gzip_comp_level 5;
+    gzip_disable "msie6";
+    gzip_min_length 256;
+    gzip_proxied any;
+    gzip_types text/plain text/css application/json application/javascript application/xml image/svg+xml;
+    gzip_vary on;
     client_body_temp_path /tmp/body;
     proxy_temp_path /tmp/proxy;
     fastcgi_temp_path /tmp/fastcgi;
