@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/deis/deis/internal/etcd"
 	"github.com/deis/deis/internal/etcdtest"
+	"github.com/deis/deis/internal/porttest"
 	"github.com/deis/deis/internal/process"
 	"github.com/deis/deis/internal/retry"
 )
@@ -53,7 +53,11 @@ type fixture struct {
 func newFixture(t *testing.T, env ...string) *fixture {
 	t.Helper()
 	srv := etcdtest.Start(t)
-	f := &fixture{t: t, kv: srv.Dial(), port: freePort(t), health: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	ports, err := porttest.Free(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{t: t, kv: srv.Dial(), port: ports[0], health: porttest.Addr(ports[1])}
 	dir, err := os.MkdirTemp("", "database") // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
@@ -102,16 +106,6 @@ func postgresUser(t *testing.T) *syscall.Credential {
 		t.Fatal(err)
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
 }
 
 func (f *fixture) start() {

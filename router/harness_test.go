@@ -23,6 +23,7 @@ import (
 	"github.com/deis/deis/internal/etcd"
 	"github.com/deis/deis/internal/etcdtest"
 	"github.com/deis/deis/internal/keys"
+	"github.com/deis/deis/internal/porttest"
 	"github.com/deis/deis/internal/retry"
 	"github.com/deis/deis/internal/version"
 )
@@ -70,9 +71,13 @@ func start(t *testing.T, before map[string]string, env ...string) *platform {
 	id := make([]byte, 4)
 	_, _ = rand.Read(id) // never fails
 	p.name = "deis-test-" + hex.EncodeToString(id)
+	free, err := porttest.Free(5)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var ports []string
-	for range 5 {
-		ports = append(ports, freePort(t))
+	for _, port := range free {
+		ports = append(ports, strconv.Itoa(port))
 	}
 	p.http, p.https, p.ssh, p.health = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2], "127.0.0.1:"+ports[3]
 	p.ready = "http://127.0.0.1:" + ports[4] + "/readyz"
@@ -256,20 +261,6 @@ func backend(t *testing.T, name string) (addr string, stop func()) {
 	}
 	t.Cleanup(stop)
 	return ln.Addr().String(), stop
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 func status(url string) int {

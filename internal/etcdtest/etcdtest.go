@@ -3,7 +3,6 @@ package etcdtest
 
 import (
 	"context"
-	"net"
 	"net/url"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/deis/deis/internal/etcd"
+	"github.com/deis/deis/internal/porttest"
 )
 
 // Server is an etcd that a test can stop and start again.
@@ -84,10 +84,9 @@ func (s *Server) Restart() {
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := porttest.Free(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return porttest.Addr(ports[0])
 }

@@ -5,13 +5,11 @@ package pgtest
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/deis/deis/internal/porttest"
 	"github.com/deis/deis/internal/retry"
 )
 
@@ -102,10 +101,11 @@ func start() (*postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	ports, err := porttest.Free(1)
 	if err != nil {
 		return nil, err
 	}
+	port := ports[0]
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -199,17 +199,4 @@ func give(dir string) (*syscall.Credential, error) {
 		return nil, err
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, uid, gid)
-}
-
-func freePort() (int, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(strings.TrimSpace(port))
 }
