@@ -2,11 +2,8 @@ package deis
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -197,23 +194,11 @@ func planScale(app App, r Release, serving []Container, want map[string]int) (st
 func parseStructure(in map[string]any) (map[string]int, error) {
 	out := make(map[string]int, len(in))
 	for t, v := range in {
-		text, ok := scalar(v)
-		var n float64
-		var err error
-		switch v := v.(type) {
-		case json.Number:
-			n, err = v.Float64()
-		case string:
-			var i int
-			i, err = strconv.Atoi(strings.TrimSpace(v))
-			n = float64(i)
-		default:
-			ok = false
-		}
+		n, ok := whole(v)
 		switch {
-		case !ok || text == nil || err != nil || math.IsNaN(n):
+		case !ok:
 			shown := fmt.Sprint(v)
-			if text != nil {
+			if text, _ := scalar(v); text != nil {
 				shown = *text
 			}
 			return nil, Errorf(Invalid, "Invalid scaling format: invalid literal for int() with base 10: '%s'", shown)
