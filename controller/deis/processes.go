@@ -152,7 +152,9 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 		c.undo(ctx, app)
 		return err
 	}
+	c.hit(ctx, afterScaleCommit)
 	c.retire(ctx, app, surplus)
+	c.hit(ctx, beforeAnswer)
 	return nil
 }
 
@@ -250,6 +252,7 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 			return nil, err
 		}
 	}
+	c.hit(ctx, beforeAnswer)
 	all, err := c.processes(ctx, app)
 	if err != nil {
 		return nil, err
@@ -271,12 +274,15 @@ func (c *Controller) restart(ctx context.Context, row Container) error {
 	if err := c.Records.SetPhase(ctx, uuids(one), Replacing); err != nil {
 		return err
 	}
+	c.hit(ctx, afterReplacing)
 	if err := c.clear(ctx, one, c.Drain); err != nil {
 		return err
 	}
+	c.hit(ctx, afterOldCleared)
 	if err := c.Records.SetPhase(ctx, uuids(one), Serving); err != nil {
 		return err
 	}
+	c.hit(ctx, afterServingAgain)
 	return c.launch(ctx, row.App, one, s)
 }
 
