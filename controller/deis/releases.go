@@ -100,7 +100,7 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 		return Release{}, err
 	}
 	defer unlock()
-	if app, err = c.Records.App(ctx, app.ID); err != nil { // its structure, now that nobody else changes it
+	if app, err = c.sameApp(ctx, app); err != nil { // its structure, now that nobody else changes it
 		return Release{}, err
 	}
 

@@ -185,7 +185,8 @@ func (c *Controller) cleanImages(app string) {
 // may be repeated; a controller that dies in between finishes it at its next
 // start.
 func (c *Controller) DestroyApp(ctx context.Context, by User, id string) error {
-	if _, err := c.authorize(ctx, by, id, Own); err != nil {
+	app, err := c.authorize(ctx, by, id, Own)
+	if err != nil {
 		return err
 	}
 	ctx, unlock, err := c.lock(ctx, id, lockWait)
@@ -193,6 +194,9 @@ func (c *Controller) DestroyApp(ctx context.Context, by User, id string) error {
 		return err
 	}
 	defer unlock()
+	if _, err := c.sameApp(ctx, app); err != nil {
+		return err
+	}
 	if err := c.Records.MarkDestroyed(ctx, id); err != nil {
 		return err
 	}
