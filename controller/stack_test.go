@@ -263,6 +263,8 @@ func (i *images) released(app string) deis.ReleaseImage {
 	return i.last[app]
 }
 
+func (i *images) Withdraw(context.Context, string, int) error { return nil }
+
 func (i *images) Prune(context.Context, string, int) error { return nil }
 
 func (i *images) Delete(_ context.Context, app string) error {

@@ -2,11 +2,8 @@ package deis
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -156,7 +153,9 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 		c.undo(ctx, app)
 		return err
 	}
+	c.hit(ctx, afterScaleCommit)
 	c.retire(ctx, app, surplus)
+	c.hit(ctx, beforeAnswer)
 	return nil
 }
 
@@ -198,23 +197,11 @@ func planScale(app App, r Release, serving []Container, want map[string]int) (st
 func parseStructure(in map[string]any) (map[string]int, error) {
 	out := make(map[string]int, len(in))
 	for t, v := range in {
-		text, ok := scalar(v)
-		var n float64
-		var err error
-		switch v := v.(type) {
-		case json.Number:
-			n, err = v.Float64()
-		case string:
-			var i int
-			i, err = strconv.Atoi(strings.TrimSpace(v))
-			n = float64(i)
-		default:
-			ok = false
-		}
+		n, ok := whole(v)
 		switch {
-		case !ok || text == nil || err != nil || math.IsNaN(n):
+		case !ok:
 			shown := fmt.Sprint(v)
-			if text != nil {
+			if text, _ := scalar(v); text != nil {
 				shown = *text
 			}
 			return nil, Errorf(Invalid, "Invalid scaling format: invalid literal for int() with base 10: '%s'", shown)
@@ -270,6 +257,7 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 			return nil, err
 		}
 	}
+	c.hit(ctx, beforeAnswer)
 	all, err := c.processes(ctx, app)
 	if err != nil {
 		return nil, err
@@ -291,12 +279,15 @@ func (c *Controller) restart(ctx context.Context, row Container) error {
 	if err := c.Records.SetPhase(ctx, uuids(one), Replacing); err != nil {
 		return err
 	}
+	c.hit(ctx, afterReplacing)
 	if err := c.clear(ctx, one, c.Drain); err != nil {
 		return err
 	}
+	c.hit(ctx, afterOldCleared)
 	if err := c.Records.SetPhase(ctx, uuids(one), Serving); err != nil {
 		return err
 	}
+	c.hit(ctx, afterServingAgain)
 	return c.launch(ctx, row.App, one, s)
 }
 
