@@ -125,7 +125,7 @@ func Run(ctx context.Context, cfg Settings) error {
 		serving, end := context.WithCancel(ctx)
 		defer end()
 		defer context.AfterFunc(gctx, end)()
-		err := rest.Serve(serving, cfg.Log, ln, rest.New(rest.Config{Log: cfg.Log, Metrics: cfg.Metrics, Controller: controller}))
+		err := rest.Serve(serving, cfg.Log, ln, rest.New(rest.Config{Log: cfg.Log, Metrics: cfg.Metrics, Controller: controller, IsRouter: routed.IsRouter}))
 		stop()
 		<-done
 		stopLoops()

@@ -189,16 +189,6 @@ func TestParseStructure(t *testing.T) {
 	}
 }
 
-func TestPasswords(t *testing.T) {
-	hash := hashPassword("secret")
-	if !checkPassword(hash, "secret") || checkPassword(hash, "Secret") || checkPassword("", "") || checkPassword("x$y", "") {
-		t.Error("password check")
-	}
-	if hash == hashPassword("secret") {
-		t.Error("two hashes of one password are equal")
-	}
-}
-
 func TestFingerprint(t *testing.T) {
 	const ed = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFgTmTHMnXTjSFIV2FcNX6dEEFhQSd2cZiyaQsHhm2dD me@host"
 	if fp, err := fingerprint(ed); err != nil || len(fp) != 47 {
