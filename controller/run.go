@@ -14,6 +14,7 @@ import (
 
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/controller/images"
+	"github.com/deis/deis/controller/ldap"
 	"github.com/deis/deis/controller/logs"
 	"github.com/deis/deis/controller/mirror"
 	"github.com/deis/deis/controller/options"
@@ -82,6 +83,7 @@ func Run(ctx context.Context, cfg Settings) error {
 		Mirror:        mirrored,
 		AppLogs:       appLogs,
 		Settings:      opts,
+		Directory:     ldap.New(cfg.Log, func() ldap.Settings { return ldap.Settings(opts.LDAP()) }),
 		BuilderKey:    opts.BuilderKey,
 		DeployTimeout: cfg.DeployTimeout,
 		Drain:         cfg.Drain,
