@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 )
 
 // unusable is stored instead of a password's hash for who has none here: no
@@ -67,9 +68,11 @@ func (c *Controller) person(ctx context.Context, username, password string) (p *
 	if err != nil {
 		return nil, KindOf(err) != NotFound
 	}
-	return &Person{
-		Username: username, Email: fit(found.Email, maxEmail), FirstName: fit(found.FirstName, maxName), LastName: fit(found.LastName, maxName),
-	}, false
+	p = &Person{Username: username, Email: fit(found.Email, maxEmail+1), FirstName: fit(found.FirstName, maxName), LastName: fit(found.LastName, maxName)}
+	if utf8.RuneCountInString(p.Email) > maxEmail {
+		p.Email = "" // a part of an address is another one
+	}
+	return p, false
 }
 
 // fit cuts what a directory says to what an account holds.
