@@ -39,6 +39,7 @@ type world struct {
 	n      int
 	tokens map[string]string // by user
 	made   map[string]string // what there is, by what it is for
+	digest map[string]string // of all that is there, nil if something was made since
 }
 
 func newMatrix(t *testing.T) *matrix {
@@ -97,10 +98,20 @@ func (m *matrix) digest() map[string]string {
 	return d
 }
 
+// before is the digest before a request.
+func (m *matrix) before() map[string]string {
+	m.Helper()
+	if m.world.digest == nil {
+		m.world.digest = m.digest()
+	}
+	return maps.Clone(m.world.digest)
+}
+
 // unchanged fails if something is not as it was.
 func (m *matrix) unchanged(before map[string]string) {
 	m.Helper()
 	after := m.digest()
+	m.world.digest = after
 	for _, where := range slices.Sorted(maps.Keys(after)) {
 		if after[where] != before[where] {
 			m.Errorf("%s was %q, is %q", where, before[where], after[where])
@@ -162,6 +173,7 @@ func (m *matrix) name(of string) string { return fmt.Sprintf("%s-%d", of, m.worl
 func (m *matrix) once(what string, make func() string) string {
 	if _, ok := m.world.made[what]; !ok {
 		m.world.made[what] = make()
+		m.world.digest = nil
 	}
 	return m.world.made[what]
 }

@@ -199,7 +199,7 @@ func TestMethods(t *testing.T) {
 func (m *matrix) refuse(method, pattern string, has []string, role string) {
 	f := m.fixture(role, "own")
 	path := f.expand(strings.Replace(pattern, "{username}", "{username=guest}", 1))
-	before := m.digest()
+	before := m.before()
 	got := f.do(method, path, "{}")
 	want, allow := fmt.Sprintf(`405 METHOD NOT ALLOWED {"detail":"Method '%s' not allowed."}`, method), allowed(has)
 	open := strings.HasPrefix(pattern, "/v1/auth/register") || strings.HasPrefix(pattern, "/v1/auth/login") || pattern == "/healthz"
@@ -244,7 +244,7 @@ func allowed(has []string) string {
 func (m *matrix) check(l line, route rest.Route, role, object string, sign byte) {
 	f := m.fixture(role, object)
 	path, body, odd := f.expand(l.route[len(route.Method)+1:]), f.expand(l.body), f.expand(l.odd)
-	before := m.digest()
+	before := m.before()
 	got := f.do(route.Method, path, body)
 	if sign == '.' {
 		if want := fmt.Sprintf("%d %s", route.Status, strings.ToUpper(http.StatusText(route.Status))); got.line != want {
