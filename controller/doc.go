@@ -32,8 +32,8 @@
 //
 // /deis/controller/{host,port} on a lease; /deis/controller/{builderKey,
 // secretKey} and defaults, once; /deis/services/<app>, /deis/domains/,
-// /deis/builder/users/, /deis/config/, /deis/controller/mirrored (mirror);
-// /deis/publisher/withdraw/ (scheduler).
+// /deis/certs/, /deis/builder/users/, /deis/config/,
+// /deis/controller/mirrored (mirror); /deis/publisher/withdraw/ (scheduler).
 //
 // # When a dependency is away
 //

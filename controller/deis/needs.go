@@ -30,6 +30,7 @@ type Tx interface {
 	AppRecords
 	ReleaseRecords
 	ContainerRecords
+	CertRecords
 }
 
 // UserRecords are accounts with their tokens and keys.
@@ -54,6 +55,8 @@ type UserRecords interface {
 	DeleteTokens(ctx context.Context, username string) error
 
 	CreateKey(ctx context.Context, k Key) (Key, error)
+	// Key and DeleteKey find a key by its id or, if none has that, by either
+	// fingerprint.
 	Key(ctx context.Context, owner, id string) (Key, error)
 	Keys(ctx context.Context, owner string, p Page) ([]Key, int, error)
 	DeleteKey(ctx context.Context, owner, id string) error
@@ -121,6 +124,19 @@ type ContainerRecords interface {
 	Containers(ctx context.Context, app string) ([]Container, error)
 	SetPhase(ctx context.Context, uuids []string, p Phase) error
 	DeleteContainers(ctx context.Context, uuids []string) error
+}
+
+// CertRecords are certificates. Their private keys go in, and out to the
+// mirror alone.
+type CertRecords interface {
+	// ClaimHost makes those who decide whose a host name is take turns, until
+	// the transaction's end.
+	ClaimHost(ctx context.Context, host string) error
+	CreateCert(ctx context.Context, c Cert, p Pair) (Cert, error)
+	// Cert finds a cert of any owner.
+	Cert(ctx context.Context, commonName string) (Cert, error)
+	Certs(ctx context.Context, owner string, p Page) ([]Cert, int, error)
+	DeleteCert(ctx context.Context, owner, commonName string) error
 }
 
 // Spec is a container to create.
@@ -206,6 +222,8 @@ type Images interface {
 	// returns the new manifest's digest. A source that is an image of the
 	// platform, other than the app's own pushed build, is kind Forbidden.
 	Release(ctx context.Context, in ReleaseImage) (digest string, err error)
+	// Withdraw deletes the image of a release that failed, if there is one.
+	Withdraw(ctx context.Context, app string, version int) error
 	// Prune deletes the app's release images except the newest keep.
 	Prune(ctx context.Context, app string, keep int) error
 	// Delete deletes all of the app's images and frees their space.

@@ -27,7 +27,7 @@ const (
 // Records is the truth. State reads all of it at one moment; of configs only
 // the values whose lower-case names are settings.
 type Records interface {
-	State(ctx context.Context, settings []string) (apps []string, domains []deis.Domain, keys []deis.Key, configs []deis.Config, err error)
+	State(ctx context.Context, settings []string) (apps []string, domains []deis.Domain, keys []deis.Key, certs []deis.Pair, configs []deis.Config, err error)
 }
 
 // Mirror copies the records to etcd. It implements deis.Mirror.
@@ -167,7 +167,7 @@ func (m *Mirror) pass(ctx context.Context) error {
 	var found etcd.State
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		t.apps, t.domains, t.keys, t.configs, err = m.records.State(gctx, settings)
+		t.apps, t.domains, t.keys, t.certs, t.configs, err = m.records.State(gctx, settings)
 		if err != nil {
 			return fmt.Errorf("read the records: %w", err)
 		}

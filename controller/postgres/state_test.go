@@ -29,8 +29,9 @@ func TestState(t *testing.T) {
 	ok(db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "ssh-rsa A", Fingerprint: "aa"}))(t)
 	ok(db.CreateKey(ctx, deis.Key{Owner: "gone", ID: "k", Public: "ssh-rsa B", Fingerprint: "bb"}))(t)
 	done(t, db.exec(ctx, `UPDATE users SET active = false WHERE username = 'gone'`, nil))
+	ok(db.CreateCert(ctx, deis.Cert{Owner: "bob", CommonName: "a.org"}, deis.Pair{Chain: "C", Key: "K"}))(t)
 
-	apps, domains, keys, configs, err := db.State(ctx, []string{"deis_whitelist", "healthcheck_url"})
+	apps, domains, keys, certs, configs, err := db.State(ctx, []string{"deis_whitelist", "healthcheck_url"})
 	done(t, err)
 	if fmt.Sprint(apps) != "[a b]" {
 		t.Error(apps)
@@ -40,6 +41,9 @@ func TestState(t *testing.T) {
 	}
 	if got := names(keys, func(k deis.Key) string { return k.Owner + k.Fingerprint + k.Public }); got != "[bobaassh-rsa A]" {
 		t.Error(got)
+	}
+	if len(certs) != 1 || certs[0] != (deis.Pair{CommonName: "a.org", Chain: "C", Key: "K"}) {
+		t.Error(certs)
 	}
 	if len(configs) != 1 || configs[0].App != "a" || fmt.Sprint(configs[0].Values) != "map[DEIS_WHITELIST:1.2.3.4 healthcheck_url:/h]" {
 		t.Errorf("%+v", configs)
@@ -62,7 +66,7 @@ func TestStateOfALargePlatform(t *testing.T) {
 		done(t, db.exec(ctx, sql, nil))
 	}
 	started := time.Now()
-	apps, _, keys, configs, err := db.State(ctx, []string{"deis_whitelist"})
+	apps, _, keys, _, configs, err := db.State(ctx, []string{"deis_whitelist"})
 	done(t, err)
 	t.Logf("read in %v", time.Since(started))
 	if len(apps) != 1000 || len(keys) != 10000 || len(configs) != 1000 {

@@ -100,18 +100,20 @@ const (
 	deleteUser = `DELETE FROM users WHERE username = @username`
 )
 
-// bequeath gives what a user owns inside other people's apps to their owners.
+// bequeath gives what a user owns inside other people's apps to their owners,
+// and the certificates of those apps' domains.
 var bequeath = []string{
 	`UPDATE releases x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE builds x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE configs x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE domains x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE containers x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
+	`UPDATE certs x SET owner = a.owner FROM domains d JOIN apps a ON a.id = d.app WHERE lower(d.domain) = x.common_name AND x.owner = @username`,
 	`UPDATE pushes x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 }
 
-// DeleteUser removes an account that owns no app, with its tokens, keys and
-// grants. The last superuser goes only as the last user.
+// DeleteUser removes an account that owns no app, with its tokens, keys,
+// certificates and grants. The last superuser goes only as the last user.
 func (r records) DeleteUser(ctx context.Context, username string) error {
 	args := pgx.NamedArgs{"username": username}
 	return r.atomically(ctx, func(r records) error {

@@ -110,6 +110,8 @@ func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
 	ok(db.CreateDomain(ctx, deis.Domain{App: "demo", Owner: "bob", Domain: "x.org"}))(t)
 	ok(db.CreatePush(ctx, deis.Push{App: "demo", Owner: "bob"}))(t)
 	ok(db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "p", Fingerprint: "f"}))(t)
+	ok(db.CreateCert(ctx, deis.Cert{Owner: "bob", CommonName: "x.org"}, deis.Pair{}))(t)
+	ok(db.CreateCert(ctx, deis.Cert{Owner: "bob", CommonName: "y.org"}, deis.Pair{}))(t)
 	done(t, db.CreateToken(ctx, "bob", []byte("hash")))
 	ok(db.CreateContainers(ctx, []deis.Container{{App: "demo", Owner: "bob", Version: 2, Type: "web", Num: 1, Phase: deis.Serving}}))(t)
 
@@ -122,6 +124,7 @@ func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
 		ok(db.Build(ctx, "demo", latest.Build))(t).Owner,
 		ok(db.Config(ctx, "demo", latest.Config))(t).Owner,
 		ok(db.Domain(ctx, "x.org"))(t).Owner,
+		ok(db.Cert(ctx, "x.org"))(t).Owner,
 		ok(db.Containers(ctx, "demo"))(t)[0].Owner,
 	}
 	for i, o := range owners {
@@ -132,6 +135,8 @@ func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
 	if got := ok(db.Grantees(ctx, "demo"))(t); len(got) != 0 {
 		t.Error(got)
 	}
+	_, err = db.Cert(ctx, "y.org")
+	is(t, err, deis.NotFound)
 	_, err = db.UserByToken(ctx, []byte("hash"))
 	is(t, err, deis.NotFound)
 	if _, n, err := db.Keys(ctx, "bob", deis.Page{}); n != 0 || err != nil {

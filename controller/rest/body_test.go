@@ -165,6 +165,8 @@ func TestFieldsOfRoutes(t *testing.T) {
 		{"POST", "/v1/apps/demo/perms", "", `{"username":` + required + `}`},
 		{"POST", "/v1/admin/perms", "", `{"username":` + required + `}`},
 		{"POST", "/v1/keys", "", `{"id":` + required + `,"public":` + required + `}`},
+		{"POST", "/v1/certs", "", `{"certificate":` + required + `,"key":` + required + `}`},
+		{"POST", "/v1/certs", `{"certificate":"","key":1,"common_name":null}`, `{"certificate":["This field may not be blank."],"common_name":["This field may not be null."]}`},
 		{"POST", "/v1/hooks/push", "", `{"fingerprint":` + required + `,"receive_repo":` + required + `,"receive_user":` + required + `,"sha":` + required + `,"ssh_connection":` + required + `,"ssh_original_command":` + required + `}`},
 		{"POST", "/v1/hooks/config", "", `{"receive_repo":` + required + `,"receive_user":` + required + `}`},
 		{"POST", "/v1/hooks/build", "", `{"image":` + required + `,"receive_repo":` + required + `,"receive_user":` + required + `}`},

@@ -216,6 +216,24 @@ func (f *fake) RemoveDomain(_ context.Context, by deis.User, app, name string) e
 	return f.note("RemoveDomain", by, app, name)
 }
 
+var cert = deis.Cert{ID: 5, Owner: "bob", CommonName: "www.example.org", Expires: updated, Created: created, Updated: updated}
+
+func (f *fake) AddCert(_ context.Context, by deis.User, in deis.NewCert) (deis.Cert, error) {
+	return cert, f.note("AddCert", by, in)
+}
+
+func (f *fake) Certs(_ context.Context, by deis.User, p deis.Page) ([]deis.Cert, int, error) {
+	return []deis.Cert{cert}, 1, f.note("Certs", by, p)
+}
+
+func (f *fake) Cert(_ context.Context, by deis.User, commonName string) (deis.Cert, error) {
+	return cert, f.note("Cert", by, commonName)
+}
+
+func (f *fake) RemoveCert(_ context.Context, by deis.User, commonName string) error {
+	return f.note("RemoveCert", by, commonName)
+}
+
 func (f *fake) Logs(_ context.Context, by deis.User, app string, lines int) ([]byte, error) {
 	if f.logs != nil {
 		return f.logs()

@@ -16,6 +16,7 @@ type Controller interface {
 	Apps
 	Perms
 	Domains
+	Certs
 	Logs
 	Configs
 	Builds
@@ -76,6 +77,14 @@ type Domains interface {
 	Domains(ctx context.Context, by deis.User, app string, p deis.Page) ([]deis.Domain, int, error)
 	AddDomain(ctx context.Context, by deis.User, app, domain string) (deis.Domain, error)
 	RemoveDomain(ctx context.Context, by deis.User, app, domain string) error
+}
+
+// Certs are a user's own TLS certificates.
+type Certs interface {
+	AddCert(ctx context.Context, by deis.User, in deis.NewCert) (deis.Cert, error)
+	Certs(ctx context.Context, by deis.User, p deis.Page) ([]deis.Cert, int, error)
+	Cert(ctx context.Context, by deis.User, commonName string) (deis.Cert, error)
+	RemoveCert(ctx context.Context, by deis.User, commonName string) error
 }
 
 // Logs are an app's last lines, empty if there are none.
