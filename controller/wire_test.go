@@ -241,7 +241,7 @@ func (r *replay) lock(app string) error {
 }
 
 // exchange sends a request and compares the answer.
-func (r *replay) exchange(s step) error {
+func (r *replay) exchange(s wireStep) error {
 	request, err := r.request(s.request)
 	if err != nil {
 		return err
