@@ -69,7 +69,8 @@ func asPattern(format string) *regexp.Regexp {
 }
 
 // errorTexts collects the texts of errors in a file: of the functions that make
-// them, of fields called Detail, and of constants that are called after them.
+// them, of sentences that are returned, of fields called Detail, and of
+// constants that are called after them.
 func errorTexts(t *testing.T, file string, src []byte, said map[string]string) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -103,6 +104,17 @@ func errorTexts(t *testing.T, file string, src []byte, said map[string]string) {
 				}
 				for _, arg := range n.Args {
 					note(arg)
+				}
+			}
+		case *ast.ReturnStmt: // of what is wrong with something
+			for _, r := range n.Results {
+				if call, ok := r.(*ast.CallExpr); ok && len(call.Args) > 0 {
+					if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Sprintf" {
+						r = call.Args[0]
+					}
+				}
+				if lit, ok := r.(*ast.BasicLit); ok && len(lit.Value) > 2 && lit.Value[1] >= 'A' && lit.Value[1] <= 'Z' {
+					note(lit)
 				}
 			}
 		case *ast.KeyValueExpr:

@@ -2,6 +2,10 @@ package deis
 
 import (
 	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,41 +20,34 @@ func refuses(t *testing.T, err error, field, want string) {
 	}
 }
 
-func TestBuildParse(t *testing.T) {
-	many := map[string]any{}
-	for i := range maxProcessTypes + 1 {
-		many["t"+strings.Repeat("x", i%60)+string(rune('a'+i/60))] = "x"
-	}
-	for _, x := range []struct {
-		in          NewBuild
-		field, want string
-	}{
-		{NewBuild{}, "image", "This field may not be blank."},
-		{NewBuild{Image: strings.Repeat("x", 257)}, "image", "Ensure this field has no more than 256 characters."},
-		{NewBuild{Image: "a\nb"}, "image", "This is not the name of an image."},
-		{NewBuild{Image: "a", SHA: "ABC"}, "sha", "A sha is at most 40 hexadecimal digits."},
-		{NewBuild{Image: "a", SHA: strings.Repeat("a", 41)}, "sha", "A sha is at most 40 hexadecimal digits."},
-		{NewBuild{Image: "a", Push: "a b"}, "push", "This is not the id of a push."},
-		{NewBuild{Image: "a", Procfile: map[string]any{"run": "x"}}, "procfile", "The process type run is reserved for `deis run`."},
-		{NewBuild{Image: "a", Procfile: map[string]any{"a.b": "x"}}, "procfile", `"a.b" is not a process type.`},
-		{NewBuild{Image: "a", Procfile: map[string]any{"web": nil}}, "procfile", "The command of web is not a text."},
-		{NewBuild{Image: "a", Procfile: many}, "procfile", "A Procfile holds at most 100 process types."},
-	} {
-		_, err := x.in.parse()
-		refuses(t, err, x.field, x.want)
-	}
+func TestPushIDs(t *testing.T) {
+	_, err := NewBuild{Image: "a", Push: "a b"}.parse()
+	refuses(t, err, "push", "This is not the id of a push.")
 }
 
-func TestConfigIsBounded(t *testing.T) {
-	const want = "A config holds at most 1000 keys and 1048576 bytes."
+func TestTooMuchConfig(t *testing.T) {
+	refuses(t, checkSize(Config{Values: map[string]string{"A": strings.Repeat("x", maxConfigBytes)}}), "values",
+		"A config holds at most 1000 keys and 1048576 bytes.")
 	many := map[string]string{}
-	for i := range maxConfigKeys + 1 {
-		many[strings.Repeat("A", i+1)] = ""
+	for i := range maxProcessTypes + 1 {
+		many[strings.Repeat("a", i+1)] = "1G"
 	}
-	refuses(t, checkSize(many), "values", want)
-	refuses(t, checkSize(map[string]string{"A": strings.Repeat("x", maxConfigBytes)}), "values", want)
-	if err := checkSize(map[string]string{"A": strings.Repeat("x", maxConfigBytes-1)}); err != nil {
-		t.Error(err)
+	refuses(t, checkSize(Config{Memory: many}), "memory", "A config holds at most 100 of them.")
+}
+
+// TestKeyOfNoSignature: a private key may parse and yet sign nothing.
+func TestKeyOfNoSignature(t *testing.T) {
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, problem := parsePrivateKey(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	if problem != "The private key is neither RSA nor ECDSA nor Ed25519." {
+		t.Error(problem)
 	}
 }
 
