@@ -87,7 +87,7 @@ func Run(ctx context.Context, cfg Settings) error {
 		Drain:         cfg.Drain,
 		Parallel:      parallel,
 	})
-	armFailpoints(kv, cfg.Log)
+	armFailpoints(controller, kv, cfg.Log)
 
 	cfg.Check("etcd", kv.Ping)
 	cfg.Check("database", db.Ready)

@@ -58,6 +58,7 @@ type stack struct {
 	publisher *publisher
 
 	fail   func(op mock.Op, job jobid.ID) error // lets calls of the scheduler fail; set before controllers start
+	change func(*deis.Needs)                    // changes what controllers are made of
 	tokens map[string]string                    // by user
 }
 
@@ -70,7 +71,7 @@ func newStack(t *testing.T) *stack {
 	s.must(err)
 	s.put(keys.PlatformDomain, domain)
 	s.put(keys.BuilderKey, builderKey)
-	s.publisher = &publisher{kv: s.kv, gone: map[string]string{}}
+	s.publisher = &publisher{kv: s.kv, announced: map[string]string{}, gone: map[string]string{}}
 	s.engine = mock.New(mock.Options{
 		Tags: map[string]string{"disk": "ssd"},
 		Fail: func(op mock.Op, job jobid.ID) error {
@@ -112,11 +113,15 @@ func (s *stack) controller() (url string, stop func()) {
 	s.Cleanup(db.Close)
 	metrics := prometheus.NewRegistry()
 	mirrored, routed := mirror.New(db, s.kv, quiet, metrics), routes.New(s.kv, quiet, metrics)
-	c := deis.New(deis.Needs{
+	needs := deis.Needs{
 		Log: quiet, Platform: "test", Records: db, Scheduler: aged{s.engine}, Routes: routed, Images: s.images, Mirror: mirrored,
 		AppLogs: s.logs, Settings: opts, BuilderKey: opts.BuilderKey,
 		DeployTimeout: 20 * time.Second, Drain: time.Millisecond, Parallel: 4,
-	})
+	}
+	if s.change != nil {
+		s.change(&needs)
+	}
+	c := deis.New(needs)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	s.must(err)
 	stop = s.background(func(ctx context.Context) {
@@ -182,8 +187,9 @@ func (s *stack) eventually(problem func() string) {
 type publisher struct {
 	kv *etcd.KV
 
-	mu   sync.Mutex
-	gone map[string]string // service key to the container that is not announced again
+	mu        sync.Mutex
+	announced map[string]string // service key to the container that it is of
+	gone      map[string]string // service key to the container that is not announced again
 }
 
 func (p *publisher) announce(st deis.Status) {
@@ -191,6 +197,7 @@ func (p *publisher) announce(st deis.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if st.Job.Routable() && st.Exposed && p.gone[key] != st.Container {
+		p.announced[key] = st.Container
 		_, _ = p.kv.Put(context.Background(), key, "10.0.0.1:5000") // told by the deploy that waits for it
 	}
 }
@@ -207,6 +214,9 @@ func (p *publisher) run(ctx context.Context) {
 					continue
 				}
 				p.gone[keys.Service(app, job)] = e.Value
+				if p.announced[keys.Service(app, job)] != e.Value {
+					continue
+				}
 				if _, _, err := p.kv.Delete(ctx, keys.Service(app, job)); err != nil {
 					return err
 				}
@@ -244,6 +254,8 @@ func (i *images) released(app string) deis.ReleaseImage {
 	defer i.mu.Unlock()
 	return i.last[app]
 }
+
+func (i *images) Withdraw(context.Context, string, int) error { return nil }
 
 func (i *images) Prune(context.Context, string, int) error { return nil }
 

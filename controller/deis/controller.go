@@ -34,6 +34,7 @@ type Needs struct {
 // rest offers to clients; Converge works in the background.
 type Controller struct {
 	Needs
+	hook
 	queue    *queue         // apps to look at
 	removals sync.WaitGroup // containers that leave after their operation was answered
 

@@ -24,6 +24,7 @@ func (c *Controller) lock(ctx context.Context, app string, wait time.Duration) (
 		unlock()
 		return nil, nil, err
 	}
+	c.hit(ctx, afterLock)
 	return ctx, unlock, nil
 }
 
@@ -43,13 +44,22 @@ func (c *Controller) repair(ctx context.Context, app string) error {
 		if err := c.clear(ctx, replacing, 0); err != nil {
 			return err
 		}
+		c.hit(ctx, afterReplacingCleared)
 		if err := c.Records.SetPhase(ctx, uuids(replacing), Serving); err != nil {
 			return err
 		}
+		c.hit(ctx, afterReplacingServing)
 		c.queue.add(app) // creates them
 	}
 	if len(pending) == 0 && len(unfinished) == 0 {
 		return nil
+	}
+	for _, r := range pending { // first, as later nobody knows of it
+		if err := c.Images.Withdraw(ctx, app, r.Version); err != nil {
+			// The next release has the same version, and takes its place.
+			c.Log.Warn("image of a failed release left", "app", app, "release", r.Version, "err", err)
+		}
+		c.hit(ctx, afterImageWithdrawn)
 	}
 	err = c.Records.InTx(ctx, func(tx Tx) error {
 		if err := tx.SetPhase(ctx, uuids(unfinished), Leaving); err != nil {
@@ -65,9 +75,14 @@ func (c *Controller) repair(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
+	c.hit(ctx, afterUndoRows)
 	// At once rather than in the background: the version is used again, and
 	// with it the containers' names.
-	return c.remove(ctx, unfinished, 0)
+	if err := c.remove(ctx, unfinished, 0); err != nil {
+		return err
+	}
+	c.hit(ctx, afterUndo)
+	return nil
 }
 
 // undo is repair after a failure, when the operation's context may be over. If
@@ -119,6 +134,7 @@ func (c *Controller) deploy(ctx context.Context, app App, next *snapshot) error 
 	if err := c.Mirror.Update(ctx); err != nil {
 		c.Log.Warn("etcd is behind the records", "app", app.ID, "err", err)
 	}
+	c.hit(ctx, afterMirror)
 	c.retire(ctx, app.ID, old)
 	c.cleanImages(app.ID)
 	return nil
@@ -168,6 +184,7 @@ func (c *Controller) start(ctx context.Context, app string, wanted []Container, 
 	if err != nil {
 		return nil, err
 	}
+	c.hit(ctx, afterContainerRows)
 	return rows, c.launch(ctx, app, rows, s)
 }
 
@@ -193,13 +210,18 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 			if err := c.Scheduler.Start(gctx, row.UUID); err != nil {
 				return c.startError(row, "start", err)
 			}
+			c.hit(gctx, afterStart)
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return c.awaitReady(ctx, app, rows, revision, timeout)
+	if err := c.awaitReady(ctx, app, rows, revision, timeout); err != nil {
+		return err
+	}
+	c.hit(ctx, afterReady)
+	return nil
 }
 
 // startError makes a scheduler's failure fit for users.

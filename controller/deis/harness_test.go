@@ -46,7 +46,7 @@ type platform struct {
 
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
-	p := &platform{T: t, images: &images{deleted: map[string]bool{}}, logs: &logs{deleted: map[string]bool{}}, mirror: &mirror{}, deployTimeout: 30 * time.Second}
+	p := &platform{T: t, images: &images{tags: map[string][]int{}, deleted: map[string]bool{}}, logs: &logs{deleted: map[string]bool{}}, mirror: &mirror{}, deployTimeout: 30 * time.Second}
 	p.routes = &routes{announced: map[jobid.ID]int64{}, withdrawn: map[jobid.ID]string{}, changed: make(chan struct{})}
 	place, err := postgres.Parse(pgtest.New(t))
 	p.must(err)

@@ -222,6 +222,8 @@ type Images interface {
 	// returns the new manifest's digest. A source that is an image of the
 	// platform, other than the app's own pushed build, is kind Forbidden.
 	Release(ctx context.Context, in ReleaseImage) (digest string, err error)
+	// Withdraw deletes the image of a release that failed, if there is one.
+	Withdraw(ctx context.Context, app string, version int) error
 	// Prune deletes the app's release images except the newest keep.
 	Prune(ctx context.Context, app string, keep int) error
 	// Delete deletes all of the app's images and frees their space.

@@ -95,7 +95,8 @@ const maxContainers = 1000
 
 // Scale sets how many containers of each process type named there should run.
 func (c *Controller) Scale(ctx context.Context, by User, app string, in map[string]any) error {
-	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
+	a, err := c.authorize(ctx, by, app, Collaborate)
+	if err != nil {
 		return err
 	}
 	want, err := parseStructure(in)
@@ -107,7 +108,7 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 		return err
 	}
 	defer unlock()
-	a, err := c.Records.App(ctx, app) // its structure, now that nobody else changes it
+	a, err = c.sameApp(ctx, a) // its structure, now that nobody else changes it
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,9 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 		c.undo(ctx, app)
 		return err
 	}
+	c.hit(ctx, afterScaleCommit)
 	c.retire(ctx, app, surplus)
+	c.hit(ctx, beforeAnswer)
 	return nil
 }
 
@@ -224,7 +227,8 @@ func describe(structure map[string]int) string {
 // of a type, or one of it. It goes one at a time, so that an app with several
 // keeps serving.
 func (c *Controller) Restart(ctx context.Context, by User, app, processType string, num int) ([]Process, error) {
-	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
+	a, err := c.authorize(ctx, by, app, Collaborate)
+	if err != nil {
 		return nil, err
 	}
 	ctx, unlock, err := c.lock(ctx, app, lockWait)
@@ -232,6 +236,9 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 		return nil, err
 	}
 	defer unlock()
+	if _, err := c.sameApp(ctx, a); err != nil {
+		return nil, err
+	}
 	rows, err := c.Records.Containers(ctx, app)
 	if err != nil {
 		return nil, err
@@ -250,6 +257,7 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 			return nil, err
 		}
 	}
+	c.hit(ctx, beforeAnswer)
 	all, err := c.processes(ctx, app)
 	if err != nil {
 		return nil, err
@@ -271,12 +279,15 @@ func (c *Controller) restart(ctx context.Context, row Container) error {
 	if err := c.Records.SetPhase(ctx, uuids(one), Replacing); err != nil {
 		return err
 	}
+	c.hit(ctx, afterReplacing)
 	if err := c.clear(ctx, one, c.Drain); err != nil {
 		return err
 	}
+	c.hit(ctx, afterOldCleared)
 	if err := c.Records.SetPhase(ctx, uuids(one), Serving); err != nil {
 		return err
 	}
+	c.hit(ctx, afterServingAgain)
 	return c.launch(ctx, row.App, one, s)
 }
 

@@ -41,7 +41,9 @@ func (c *Controller) Run(ctx context.Context, by User, app, command string) (int
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	out := &bounded{limit: maxRunOutput}
-	code, err := c.Scheduler.Run(ctx, c.runSpec(s, command), out)
+	c.hit(ctx, beforeRun)
+	code, err := c.Scheduler.Run(ctx, c.runSpec(s, command), c.hitOnWrite(ctx, duringRun, out))
+	c.hit(ctx, afterRun)
 	if err != nil {
 		if KindOf(err) == Internal {
 			err = &Error{Kind: Unavailable, Detail: "The command could not be run.", Err: err}
