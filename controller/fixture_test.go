@@ -142,6 +142,7 @@ func (m *matrix) fixture(role, object string) fixture {
 	f := fixture{m, role, object, client{url: m.url, http: m.http}}
 	m.app("stranger", "stranger")
 	m.key("stranger")
+	m.cert("stranger")
 	switch role {
 	case "anonymous":
 	case "builder":
@@ -219,6 +220,29 @@ func (m *matrix) public(of string) string {
 	})
 }
 
+// cert is the common name of a user's cert.
+func (m *matrix) cert(of string) string {
+	m.Helper()
+	return m.once("cert "+of, func() string {
+		cn := m.name(of+"-cert") + ".example.org"
+		body := fmt.Sprintf(`{"certificate":"%s","key":"%s"}`, m.pair(cn, "cert"), m.pair(cn, "secret"))
+		m.succeed(m.user(of), "POST", "/v1/certs", body)
+		return cn
+	})
+}
+
+// pair is a certificate for a host, or the secret that belongs to it, as it
+// stands in a JSON text.
+func (m *matrix) pair(host, part string) string {
+	m.Helper()
+	m.once("cert of "+host, func() string {
+		cert, secret := selfSigned(m.T, host)
+		m.once("secret of "+host, func() string { return strings.ReplaceAll(secret, "\n", `\n`) })
+		return strings.ReplaceAll(cert, "\n", `\n`)
+	})
+	return m.world.made[part+" of "+host]
+}
+
 func (m *matrix) succeed(c client, method, path string, body any) answer {
 	m.Helper()
 	a := m.call(c, method, path, body)
@@ -278,6 +302,16 @@ func (f fixture) value(name string) string {
 		return byObject(f.name("new"), f.app("stranger", "stranger"), "")
 	case "new key":
 		return byObject(f.public("new"), f.public("stranger"), "")
+	case "new cert", "new secret":
+		host := byObject(f.name("new")+".example.org", f.cert("stranger"), "")
+		return f.pair(host, strings.TrimPrefix(name, "new "))
+	case "domain cert", "domain secret":
+		return f.pair(f.value("domain"), strings.TrimPrefix(name, "domain "))
+	case "cn":
+		if f.client.token == "" || f.object != "own" {
+			return byObject("none.org", f.cert("stranger"), "none.org")
+		}
+		return f.cert(f.role)
 	case "pusher":
 		if f.role == "builder" && f.object == "foreign" {
 			return user("friend")

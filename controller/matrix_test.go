@@ -104,6 +104,12 @@ var permissions = []line{
 	{"GET /v1/keys/{id}", "", "111 .44 .44 .44 .44 111", "", ""},
 	{"DELETE /v1/keys/{id}", "", "111 .44 .44 .44 .44 111", "", ""},
 
+	{"GET /v1/certs", "", "1-- .-- .-- .-- .-- 1--", "", ""},
+	{"POST /v1/certs", `{"certificate":"{new cert}","key":"{new secret}"}`, "11- .x- .x- .x- .x- 11-", `400 BAD REQUEST {"common_name":["This field must be unique."]}`, ""},
+	{"POST /v1/certs", `{"certificate":"{domain cert}","key":"{domain secret}"}`, "11- .x- .x- .x- ..- 11-", `400 BAD REQUEST {"common_name":["The domain {domain} is already in use by another app"]}`, ""},
+	{"GET /v1/certs/{cn}", "", "111 .44 .44 .44 .44 111", "", ""},
+	{"DELETE /v1/certs/{cn}", "", "111 .44 .44 .44 .44 111", "", ""},
+
 	{"GET /v1/admin/perms", "", "1-- 3-- 3-- 3-- .-- 1--", "", ""},
 	{"POST /v1/admin/perms", `{"username":"{object}"}`, "111 333 333 333 ..4 111", "", ""},
 	{"DELETE /v1/admin/perms/{username=object}", "", "111 333 333 333 ..4 111", "", ""},

@@ -28,11 +28,11 @@ import (
 // for the test (wire_test.go, arrange).
 type wireFile struct {
 	name  string
-	steps []step
+	steps []wireStep
 }
 
-// step is an exchange, or what is to be arranged before the next.
-type step struct {
+// wireStep is an exchange, or what is to be arranged before the next.
+type wireStep struct {
 	line    int
 	arrange []string // words of an @ line; nil: an exchange
 
@@ -72,7 +72,7 @@ func parseWire(name, text string) (wireFile, error) {
 		case line == "", strings.HasPrefix(line, "#"):
 			i++
 		case strings.HasPrefix(line, "@"):
-			f.steps = append(f.steps, step{line: i + 1, arrange: strings.Fields(line[1:])})
+			f.steps = append(f.steps, wireStep{line: i + 1, arrange: strings.Fields(line[1:])})
 			i++
 		case strings.HasPrefix(line, "== "):
 			s, err := parseTitle(line)
@@ -102,12 +102,12 @@ func parseWire(name, text string) (wireFile, error) {
 	return f, nil
 }
 
-func parseTitle(line string) (step, error) {
+func parseTitle(line string) (wireStep, error) {
 	m := titleForm.FindStringSubmatch(line)
 	if m == nil {
-		return step{}, fmt.Errorf("%q is no title with its places", line)
+		return wireStep{}, fmt.Errorf("%q is no title with its places", line)
 	}
-	s := step{title: m[1]}
+	s := wireStep{title: m[1]}
 	for _, word := range strings.Fields(m[1]) {
 		if !commandForm.MatchString(word) {
 			break
@@ -117,7 +117,7 @@ func parseTitle(line string) (step, error) {
 	for _, text := range strings.Split(m[2], "; ") {
 		c := citeForm.FindStringSubmatch(text)
 		if c == nil {
-			return step{}, fmt.Errorf("%q is no place in a specification", text)
+			return wireStep{}, fmt.Errorf("%q is no place in a specification", text)
 		}
 		s.cites = append(s.cites, cite{c[1], c[2], c[3]})
 	}
