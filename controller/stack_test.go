@@ -71,7 +71,7 @@ func newStack(t *testing.T) *stack {
 	s.must(err)
 	s.put(keys.PlatformDomain, domain)
 	s.put(keys.BuilderKey, builderKey)
-	s.publisher = &publisher{kv: s.kv, announced: map[string]string{}, gone: map[string]string{}}
+	s.publisher = &publisher{kv: s.kv, announced: map[string]string{}, gone: map[string]string{}, silent: map[string]bool{}}
 	s.engine = mock.New(mock.Options{
 		Tags: map[string]string{"disk": "ssd"},
 		Fail: func(op mock.Op, job jobid.ID) error {
@@ -190,13 +190,21 @@ type publisher struct {
 	mu        sync.Mutex
 	announced map[string]string // service key to the container that it is of
 	gone      map[string]string // service key to the container that is not announced again
+	silent    map[string]bool   // apps whose containers nobody hears of
+}
+
+// silence lets an app's containers be unheard of, or ends that.
+func (p *publisher) silence(app string, silent bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silent[app] = silent
 }
 
 func (p *publisher) announce(st deis.Status) {
 	key := keys.Service(st.Job.App, st.Job.String())
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if st.Job.Routable() && st.Exposed && p.gone[key] != st.Container {
+	if st.Job.Routable() && st.Exposed && p.gone[key] != st.Container && !p.silent[st.Job.App] {
 		p.announced[key] = st.Container
 		_, _ = p.kv.Put(context.Background(), key, "10.0.0.1:5000") // told by the deploy that waits for it
 	}
@@ -292,6 +300,13 @@ func (l *appLogs) Delete(_ context.Context, app string) error {
 	defer l.mu.Unlock()
 	delete(l.lines, app)
 	return nil
+}
+
+// failing lets the logs be away until it is called with nil.
+func (l *appLogs) failing(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = err
 }
 
 func (l *appLogs) Event(level, app, message string) {

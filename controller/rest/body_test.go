@@ -144,7 +144,8 @@ func TestFieldsOfRoutes(t *testing.T) {
 	c := serve(t, f, quiet())
 	const required = `["This field is required."]`
 	for _, x := range []struct{ method, path, body, want string }{
-		{"POST", "/v1/auth/register", "", `{"password":` + required + `,"username":` + required + `}`},
+		{"POST", "/v1/auth/register", `{"username":[],"password":null}`, `{"password":["This field may not be null."],"username":["Not a valid string."]}`},
+		{"POST", "/v1/auth/login/", "", `{"password":` + required + `,"username":` + required + `}`},
 		{"POST", "/v1/auth/register", `{"username":"a","password":"b","email":null}`, `{"email":["This field may not be null."]}`},
 		{"POST", "/v1/auth/passwd", "", `{"new_password":` + required + `}`},
 		{"POST", "/v1/auth/passwd", `{"new_password":"","username":1,"password":null}`, `{"new_password":["This field may not be blank."],"password":["This field may not be null."]}`},
