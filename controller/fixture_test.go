@@ -2,25 +2,18 @@ package controller_test
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -265,32 +258,10 @@ func (m *matrix) cert(of string) string {
 	m.Helper()
 	return m.once("cert "+of, func() string {
 		name := m.name(of) + ".example.info"
-		chain, key := certificate(m.T, name)
+		chain, key := selfSigned(m.T, name)
 		m.succeed(m.user(of), "POST", "/v1/certs", map[string]string{"certificate": chain, "key": key})
 		return name
 	})
-}
-
-// certificate makes a certificate that has signed itself, and its key.
-func certificate(t *testing.T, host string) (chain, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }
 
 // inJSON is a text as it is written between quotes.
@@ -358,7 +329,7 @@ func (f fixture) value(name string) string {
 	case "new cert", "new cert key": // the two belong together
 		host := byObject(f.name("new")+".example.info", f.cert("stranger"), f.app("stranger", "stranger")+".example.org")
 		both := f.once("pair "+host, func() string {
-			chain, key := certificate(f.T, host)
+			chain, key := selfSigned(f.T, host)
 			return inJSON(chain) + " " + inJSON(key)
 		})
 		i := strings.Index(both, ` -----BEGIN PRIVATE`)

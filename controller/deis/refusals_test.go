@@ -85,10 +85,14 @@ func (gone) Config(context.Context, string, string) (_ Config, _ error) {
 }
 
 func TestInactiveUser(t *testing.T) {
-	c := New(Needs{Records: gone{hash: hashPassword("secret")}})
-	_, err := c.Login(t.Context(), "bob", "secret")
+	hash, err := hashPassword(t.Context(), "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(Needs{Records: gone{hash: hash}})
+	_, err = c.Login(t.Context(), home, "bob", "secret")
 	refuses(t, err, "non_field_errors", "User account is disabled.")
-	_, err = c.Login(t.Context(), "bob", "wrong")
+	_, err = c.Login(t.Context(), home, "bob", "wrong")
 	refuses(t, err, "non_field_errors", "Unable to log in with provided credentials.")
 	if _, err := c.Authenticate(t.Context(), "token"); KindOf(err) != Unauthorized || err.Error() != "User inactive or deleted" {
 		t.Error(err)
