@@ -38,15 +38,6 @@ func (l *life) step(what string) error {
 	return nil
 }
 
-// end ends it here.
-func (l *life) end(where string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.dead {
-		l.dead, l.last = true, where
-	}
-}
-
 func (l *life) ended() (dead bool, last string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

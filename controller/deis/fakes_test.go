@@ -184,13 +184,6 @@ func (i *images) Withdraw(_ context.Context, app string, version int) error {
 
 func (i *images) Prune(context.Context, string, int) error { return nil }
 
-// versions are those that there are images of.
-func (i *images) versions(app string) []int {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return slices.Sorted(slices.Values(i.tags[app]))
-}
-
 func (i *images) Delete(_ context.Context, app string) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
