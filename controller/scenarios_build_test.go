@@ -7,7 +7,7 @@ import (
 )
 
 var buildScenarios = []scenario{
-	{"build", func(w *world) {
+	{"build", func(w *stage) {
 		w.create(w.root)
 		if n := w.count(w.root, w.path("builds")); n != 0 {
 			w.Errorf("%d builds", n)
@@ -30,13 +30,13 @@ var buildScenarios = []scenario{
 			w.want(verb405, w.root, method, w.path("builds", build.UUID), nil)
 		}
 	}},
-	{"response_data", func(w *world) {
+	{"response_data", func(w *stage) {
 		w.create(w.root)
 		a := w.want(made201, w.root, "POST", w.path("builds"), slug("web"), `"procfile":{"web":"start-web"}`, `"sha":"0123456789abcdef"`)
 		w.shape(a, "owner", "app", "image", "sha", "procfile", "dockerfile", "created", "updated", "uuid")
 		w.shape(w.first(w.want(ok200, w.root, "GET", w.path("builds"), nil)), "owner", "app", "image", "sha", "procfile", "dockerfile", "created", "updated", "uuid")
 	}},
-	{"build_default_containers", func(w *world) {
+	{"build_default_containers", func(w *stage) {
 		for name, test := range map[string]struct {
 			build map[string]any
 			runs  string
@@ -53,16 +53,16 @@ var buildScenarios = []scenario{
 			scene.runs(test.runs)
 		}
 	}},
-	{"admin_can_create_builds_on_other_apps", func(w *world) {
+	{"admin_can_create_builds_on_other_apps", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(made201, w.root, "POST", w.path("builds"), slug("web"), `"owner":"root"`)
 	}},
-	{"unauthorized", func(w *world) {
+	{"unauthorized", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(not403, w.user("bob"), "POST", w.path("builds"), slug("web"), mayNot)
 		w.want(not403, w.user("bob"), "GET", w.path("builds"), nil, mayNot)
 	}},
-	{"new_build_does_not_scale_up_automatically", func(w *world) {
+	{"new_build_does_not_scale_up_automatically", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.want(done204, w.root, "POST", w.path("scale"), map[string]int{"web": 0})
 		w.runs()
@@ -72,7 +72,7 @@ var buildScenarios = []scenario{
 }
 
 // push is what the builder tells of a push.
-func (w *world) push(user string) map[string]string {
+func (w *stage) push(user string) map[string]string {
 	return map[string]string{
 		"receive_user": user, "receive_repo": w.app, "sha": "df1e628f2244b73f9cdf944f880a2b3470a122f4",
 		"fingerprint": "88:25:ed:67:56:91:3d:c6:1b:7f:42:c6:9b:41:24:80", "ssh_connection": "10.0.1.10 50337 172.17.0.143 22",
@@ -81,28 +81,28 @@ func (w *world) push(user string) map[string]string {
 }
 
 // built is what the builder tells of a build.
-func (w *world) built(user string, more map[string]any) map[string]any {
+func (w *stage) built(user string, more map[string]any) map[string]any {
 	body := map[string]any{"receive_user": user, "receive_repo": w.app, "image": w.app, "sha": "ecdff91c"}
 	maps.Copy(body, more)
 	return body
 }
 
 var hooksScenarios = []scenario{
-	{"push_hook", func(w *world) {
+	{"push_hook", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(not403, w.user("ann"), "POST", "/v1/hooks/push", w.push("ann"), mayNot)
 		w.want(who401, w.as(w.url, ""), "POST", "/v1/hooks/push", w.push("ann"))
 		a := w.want(made201, w.builder, "POST", "/v1/hooks/push", w.push("ann"), `"owner":"ann"`, `"app":"`+w.app+`"`)
 		w.shape(a, "uuid", "owner", "app", "sha", "fingerprint", "receive_user", "receive_repo", "ssh_connection", "ssh_original_command", "created", "updated")
 	}},
-	{"push_abuse", func(w *world) {
+	{"push_abuse", func(w *stage) {
 		w.create(w.user("ann"))
 		w.user("eve")
 		w.want(not403, w.builder, "POST", "/v1/hooks/push", w.push("eve"), mayNot)
 		w.want(not403, w.builder, "POST", "/v1/hooks/build", w.built("eve", nil), mayNot)
 		w.want(not403, w.builder, "POST", "/v1/hooks/config", map[string]string{"receive_user": "eve", "receive_repo": w.app}, mayNot)
 	}},
-	{"build_hook", func(w *world) {
+	{"build_hook", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(who401, w.as(w.url, ""), "POST", "/v1/hooks/builds", w.built("ann", nil))
 		w.want(ok200, w.builder, "POST", "/v1/hooks/builds", w.built("ann", map[string]any{"procfile": map[string]string{"web": "w"}}),
@@ -110,13 +110,13 @@ var hooksScenarios = []scenario{
 		w.fails("create") // v1 answered 200, with the version before
 		w.want(away503, w.builder, "POST", "/v1/hooks/build", w.built("ann", map[string]any{"sha": "bad", "procfile": map[string]string{"web": "w"}}), told)
 	}},
-	{"build_hook_procfile", func(w *world) {
+	{"build_hook_procfile", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(ok200, w.builder, "POST", "/v1/hooks/build", w.built("ann", map[string]any{"procfile": map[string]string{"web": "node server.js", "worker": "node worker.js"}}))
 		w.runs("v2.web.1")
 		w.want(ok200, w.root, "GET", w.path("builds"), nil, `"owner":"ann"`, `"procfile":{"web":"node server.js","worker":"node worker.js"}`)
 	}},
-	{"build_hook_dockerfile", func(w *world) {
+	{"build_hook_dockerfile", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(ok200, w.builder, "POST", "/v1/hooks/build", w.built("ann", map[string]any{"dockerfile": "true"}))
 		w.runs("v2.cmd.1")
@@ -124,7 +124,7 @@ var hooksScenarios = []scenario{
 			w.Errorf("command is %q", cmd)
 		}
 	}},
-	{"config_hook", func(w *world) {
+	{"config_hook", func(w *stage) {
 		w.create(w.user("ann"))
 		w.set(w.user("ann"), map[string]string{"FOO": "bar", "NEW_URL": "http://localhost"})
 		a := w.want(ok200, w.builder, "POST", "/v1/hooks/config", map[string]string{"receive_user": "ann", "receive_repo": w.app})
@@ -132,7 +132,7 @@ var hooksScenarios = []scenario{
 			w.Errorf("%s, want %s", a.body, b.body)
 		}
 	}},
-	{"admin_can_hook", func(w *world) {
+	{"admin_can_hook", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(made201, w.builder, "POST", "/v1/hooks/push", w.push("root"))
 		w.want(ok200, w.builder, "POST", "/v1/hooks/build", w.built("root", map[string]any{"dockerfile": "true"}), `{"release":{"version":2}`)
@@ -147,14 +147,14 @@ type pair struct {
 	Config, Build string
 }
 
-func (w *world) release(version string) (p pair) {
+func (w *stage) release(version string) (p pair) {
 	w.Helper()
 	w.want(ok200, w.root, "GET", w.path("releases", version), nil).decode(w.T, &p)
 	return p
 }
 
 var releaseScenarios = []scenario{
-	{"release", func(w *world) {
+	{"release", func(w *stage) {
 		w.create(w.root)
 		w.want(ok200, w.root, "GET", w.path("releases", "v1"), nil, `"version":1`, `"build":null`, `"summary":"root created initial release"`)
 		w.set(w.root, map[string]string{"NEW_URL": "http://localhost"})
@@ -174,12 +174,12 @@ var releaseScenarios = []scenario{
 			w.want(verb405, w.root, method, w.path("releases", "v1"), nil)
 		}
 	}},
-	{"response_data", func(w *world) {
+	{"response_data", func(w *stage) {
 		w.create(w.root)
 		w.set(w.root, map[string]string{"NEW_URL": "http://localhost"})
 		w.shape(w.want(ok200, w.root, "GET", w.path("releases", "v2"), nil, `"summary":"root added NEW_URL"`), releaseKeys...)
 	}},
-	{"rollback", func(w *world) {
+	{"rollback", func(w *stage) {
 		rollback := w.path("releases", "rollback")
 		w.create(w.root)
 		w.want(bad400, w.root, "POST", rollback, nil, `{"detail":"version cannot be below 0"}`)
@@ -206,7 +206,7 @@ var releaseScenarios = []scenario{
 		w.fails("create")
 		w.want(away503, w.root, "POST", rollback, nil, told)
 	}},
-	{"summary", func(w *world) {
+	{"summary", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.want(ok200, w.root, "GET", w.path("releases", "v2"), nil, `"summary":"root deployed 0123456"`)
 		w.want(made201, w.root, "POST", w.path("builds"), map[string]string{"image": "autotest/example"})
@@ -217,14 +217,14 @@ var releaseScenarios = []scenario{
 		w.want(ok200, w.root, "GET", w.path("releases", "v4"), nil,
 			`"summary":"root added NEW and root changed limits for memory, cpu and root added tag disk"`) // v1 forgot the first and
 	}},
-	{"admin", func(w *world) {
+	{"admin", func(w *stage) {
 		w.created(w.user("ann"), slug("web"))
 		w.set(w.user("ann"), map[string]string{"A": "1"})
 		w.want(ok200, w.root, "GET", w.path("releases"), nil, `"summary":"ann added A"`)
 		w.want(made201, w.root, "POST", w.path("releases", "rollback"), nil, `{"version":4}`)
 		w.want(ok200, w.root, "GET", w.path("releases", "v4"), nil, `"summary":"root rolled back to v2"`)
 	}},
-	{"unauthorized_rollback", func(w *world) {
+	{"unauthorized_rollback", func(w *stage) {
 		w.created(w.user("ann"), slug("web"))
 		w.want(not403, w.user("bob"), "POST", w.path("releases", "rollback"), nil, mayNot)
 	}},

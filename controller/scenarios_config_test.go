@@ -19,21 +19,21 @@ type config struct {
 	CPU                  map[string]int
 }
 
-func (w *world) config() (c config) {
+func (w *stage) config() (c config) {
 	w.Helper()
 	w.want(ok200, w.root, "GET", w.path("config"), nil).decode(w.T, &c)
 	return c
 }
 
 // change changes any part of the app's config, which must be told whole.
-func (w *world) change201(body map[string]any) (c config) {
+func (w *stage) change201(body map[string]any) (c config) {
 	w.Helper()
 	w.want(made201, w.root, "POST", w.path("config"), body).decode(w.T, &c)
 	return c
 }
 
 // has fails the test unless the config's values are these.
-func (w *world) has(want map[string]string) {
+func (w *stage) has(want map[string]string) {
 	w.Helper()
 	if got := w.values(); !maps.Equal(got, want) {
 		w.Errorf("values are %v, want %v", got, want)
@@ -41,7 +41,7 @@ func (w *world) has(want map[string]string) {
 }
 
 var configScenarios = []scenario{
-	{"config", func(w *world) {
+	{"config", func(w *stage) {
 		w.create(w.root)
 		if c := w.config(); len(c.Values)+len(c.Memory)+len(c.CPU)+len(c.Tags) != 0 {
 			w.Errorf("%+v", c)
@@ -68,7 +68,7 @@ var configScenarios = []scenario{
 		}
 	}},
 	// Five seconds are waited for the lock; see TestWhoWaitsHowLong.
-	{"overlapping_config", func(w *world) {
+	{"overlapping_config", func(w *stage) {
 		w.create(w.root)
 		release := w.holdLock(w.app)
 		if a := w.want("409 CONFLICT", w.root, "POST", w.path("config"), map[string]any{"values": map[string]string{"A": "1"}}); a.body != configLocked {
@@ -77,7 +77,7 @@ var configScenarios = []scenario{
 		release()
 		w.has(map[string]string{})
 	}},
-	{"response_data", func(w *world) {
+	{"response_data", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.shape(w.want(ok200, w.root, "GET", w.path("config"), nil), configKeys...)
 		a := w.set(w.root, map[string]string{"PORT": "5000"})
@@ -87,7 +87,7 @@ var configScenarios = []scenario{
 		}
 		w.has(map[string]string{"PORT": "5000"})
 	}},
-	{"types_converted", func(w *world) {
+	{"types_converted", func(w *stage) {
 		w.create(w.root)
 		w.set(w.root, map[string]any{"PORT": 5000, "RATIO": 1.5, "YES": true, "DAY": "2015-01-02", "TIME": "12:30:00"})
 		w.has(map[string]string{"PORT": "5000", "RATIO": "1.5", "YES": "True", "DAY": "2015-01-02", "TIME": "12:30:00"})
@@ -97,14 +97,14 @@ var configScenarios = []scenario{
 		w.want(bad400, w.root, "POST", w.path("config"), map[string]any{"cpu": map[string]string{"web": "lots"}}, `{"cpu":["CPU shares must be an integer"]}`)
 		w.want(bad400, w.root, "POST", w.path("config"), map[string]any{"values": map[string]any{"A": []int{1}}}, `{"values":[`)
 	}},
-	{"set_same_key", func(w *world) {
+	{"set_same_key", func(w *stage) {
 		w.create(w.root)
 		for _, port := range []int{5000, 5001} {
 			w.set(w.root, map[string]int{"PORT": port})
 			w.has(map[string]string{"PORT": fmt.Sprint(port)})
 		}
 	}},
-	{"set_unicode", func(w *world) {
+	{"set_unicode", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.set(w.root, map[string]string{"POWERED_BY": "Деис"})
 		w.has(map[string]string{"POWERED_BY": "Деис"})
@@ -114,7 +114,7 @@ var configScenarios = []scenario{
 			w.Errorf("%v", env) // v1's containers saw \u041a
 		}
 	}},
-	{"valid_config_keys", func(w *world) {
+	{"valid_config_keys", func(w *stage) {
 		w.create(w.root)
 		for _, key := range []string{"FOO", "_foo", "f001", "FOO_BAR_BAZ_"} {
 			w.set(w.root, map[string]string{key: "testvalue"})
@@ -123,7 +123,7 @@ var configScenarios = []scenario{
 			}
 		}
 	}},
-	{"invalid_config_keys", func(w *world) {
+	{"invalid_config_keys", func(w *stage) {
 		w.create(w.root)
 		for _, key := range []string{"123", "../../foo", "FOO/", "FOO-BAR", "", "FOO\n"} {
 			w.want(bad400, w.root, "POST", w.path("config"), map[string]any{"values": map[string]string{key: "testvalue"}},
@@ -131,12 +131,12 @@ var configScenarios = []scenario{
 		}
 		w.has(map[string]string{})
 	}},
-	{"admin", func(w *world) {
+	{"admin", func(w *stage) {
 		w.create(w.user("ann"))
 		w.set(w.root, map[string]string{"PORT": "5000"})
 		w.want(ok200, w.user("ann"), "GET", w.path("config"), nil, `"values":{"PORT":"5000"}`)
 	}},
-	{"limit_memory", func(w *world) {
+	{"limit_memory", func(w *stage) {
 		w.created(w.root, slug("web", "worker2"))
 		w.change201(map[string]any{"memory": map[string]string{"web": "1G"}})
 		w.change201(map[string]any{"memory": map[string]string{"worker2": "512M"}})
@@ -154,7 +154,7 @@ var configScenarios = []scenario{
 			w.Errorf("%+v", c)
 		}
 	}},
-	{"limit_cpu", func(w *world) {
+	{"limit_cpu", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.change201(map[string]any{"cpu": map[string]int{"web": 1024}})
 		w.set(w.root, map[string]string{"A": "1"})
@@ -166,7 +166,7 @@ var configScenarios = []scenario{
 			w.Errorf("%+v", c)
 		}
 	}},
-	{"tags", func(w *world) {
+	{"tags", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.change201(map[string]any{"tags": map[string]string{"disk": "ssd"}})
 		if tags := w.spec(w.app + "_v3.web.1").Tags; tags["disk"] != "ssd" {
@@ -182,7 +182,7 @@ var configScenarios = []scenario{
 			w.Errorf("%+v", c)
 		}
 	}},
-	{"owner_is_requesting_user", func(w *world) {
+	{"owner_is_requesting_user", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(made201, w.user("ann"), "POST", w.path("perms"), map[string]string{"username": "root"})
 		w.set(w.root, map[string]string{"A": "1"})
@@ -190,12 +190,12 @@ var configScenarios = []scenario{
 			w.Errorf("%+v", c)
 		}
 	}},
-	{"unauthorized", func(w *world) {
+	{"unauthorized", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(not403, w.user("bob"), "POST", w.path("config"), map[string]any{"values": map[string]string{"A": "1"}}, mayNot)
 		w.want(not403, w.user("bob"), "GET", w.path("config"), nil, mayNot)
 	}},
-	{"healthcheck_good", func(w *world) {
+	{"healthcheck_good", func(w *stage) {
 		w.created(w.root, slug("web", "worker"))
 		w.want(done204, w.root, "POST", w.path("scale"), map[string]int{"worker": 1})
 		w.set(w.root, map[string]string{"HEALTHCHECK_URL": "/health"})
@@ -212,7 +212,7 @@ var configScenarios = []scenario{
 		w.runs("v3.web.1", "v3.worker.1")
 	}},
 	// The publisher makes the check and says what came of it.
-	{"healthcheck_bad", func(w *world) {
+	{"healthcheck_bad", func(w *stage) {
 		w.created(w.root, slug("web"))
 		url := w.soon("GET /health got 500")
 		root := w.as(url, by)
@@ -225,7 +225,7 @@ var configScenarios = []scenario{
 		w.runs("v2.web.1")
 		w.want(ok200, w.root, "GET", w.path("logs"), nil, "ERROR ["+w.app+"]: release v3 failed: web.1 was not ready in time: GET /health got 500.")
 	}},
-	{"initial_delay", func(w *world) {
+	{"initial_delay", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.set(w.root, map[string]string{"HEALTHCHECK_URL": "/", "HEALTHCHECK_INITIAL_DELAY": "25"})
 		if h := w.spec(w.app + "_v3.web.1").Identity.Health; h == nil || h.InitialDelay != 25 {
@@ -233,14 +233,14 @@ var configScenarios = []scenario{
 		}
 		w.want(bad400, w.root, "POST", w.path("config"), map[string]any{"values": map[string]string{"HEALTHCHECK_INITIAL_DELAY": "soon"}}, `{"values":["`)
 	}},
-	{"timeout", func(w *world) {
+	{"timeout", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.set(w.root, map[string]string{"HEALTHCHECK_URL": "/", "HEALTHCHECK_TIMEOUT": "6"})
 		if h := w.spec(w.app + "_v3.web.1").Identity.Health; h == nil || h.Timeout != 6 {
 			w.Errorf("%+v", h)
 		}
 	}},
-	{"connection_error", func(w *world) {
+	{"connection_error", func(w *stage) {
 		w.created(w.root, slug("web"))
 		root := w.as(w.soon(""), by)
 		w.want(away503, root, "POST", w.path("config"), map[string]any{"values": map[string]string{"HEALTHCHECK_URL": "/health"}},
@@ -252,7 +252,7 @@ var configScenarios = []scenario{
 
 // soon is the URL of a controller that does not wait long for the app's next
 // containers, which nobody announces; their health check says detail.
-func (w *world) soon(detail string) (url string) {
+func (w *stage) soon(detail string) (url string) {
 	w.Helper()
 	change := w.stack.change
 	w.stack.change = func(n *deis.Needs) { change(n); n.DeployTimeout = time.Second }

@@ -11,13 +11,13 @@ import (
 	"github.com/deis/deis/internal/jobid"
 )
 
-func (w *world) scale(structure map[string]int) {
+func (w *stage) scale(structure map[string]int) {
 	w.Helper()
 	w.want(done204, w.root, "POST", w.path("scale"), structure)
 }
 
 // state is a container's, as users see it.
-func (w *world) state(process string) string {
+func (w *stage) state(process string) string {
 	w.Helper()
 	a := w.call(w.root, "GET", w.path("containers", strings.ReplaceAll(process, ".", "/")), nil)
 	var container struct{ State string }
@@ -41,7 +41,7 @@ var image = map[string]any{"image": "autotest/example"}
 var containerScenarios = []scenario{
 	// Also in schedulertest, for each backend; here as users see it, while a
 	// deploy is stopped before each step.
-	{"state_good", func(w *world) {
+	{"state_good", func(w *stage) {
 		w.created(w.root, slug("web", "worker"))
 		at, goOn := make(chan mock.Op), make(chan bool)
 		w.failing(func(op mock.Op, job jobid.ID) error {
@@ -77,7 +77,7 @@ var containerScenarios = []scenario{
 			w.Errorf("what does not exist was started: %v", err)
 		}
 	}},
-	{"state_protected", func(w *world) {
+	{"state_protected", func(w *stage) {
 		w.created(w.root, slug("web"))
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
 			w.want(verb405, w.root, method, w.path("containers", "web", "1"), map[string]string{"state": "down"})
@@ -85,7 +85,7 @@ var containerScenarios = []scenario{
 		w.want(verb405, w.root, "POST", w.path("containers"), map[string]string{"type": "web", "state": "up"})
 		w.runs("v2.web.1")
 	}},
-	{"api_heroku", func(w *world) {
+	{"api_heroku", func(w *stage) {
 		w.created(w.root, slug("web", "worker"))
 		w.scale(map[string]int{"web": 4, "worker": 2})
 		w.runs("v2.web.1", "v2.web.2", "v2.web.3", "v2.web.4", "v2.worker.1", "v2.worker.2")
@@ -102,7 +102,7 @@ var containerScenarios = []scenario{
 		w.runs()
 		w.want(ok200, w.root, "GET", w.path(), nil, `"structure":{"web":0,"worker":0}`)
 	}},
-	{"api_docker", func(w *world) {
+	{"api_docker", func(w *stage) {
 		w.created(w.root, image)
 		w.scale(map[string]int{"cmd": 6})
 		w.runs("v2.cmd.1", "v2.cmd.2", "v2.cmd.3", "v2.cmd.4", "v2.cmd.5", "v2.cmd.6")
@@ -111,7 +111,7 @@ var containerScenarios = []scenario{
 		w.scale(map[string]int{"cmd": 0})
 		w.runs()
 	}},
-	{"container_release", func(w *world) {
+	{"container_release", func(w *stage) {
 		w.created(w.root, image)
 		w.runs("v2.cmd.1")
 		w.want(made201, w.root, "POST", w.path("builds"), image)
@@ -119,20 +119,20 @@ var containerScenarios = []scenario{
 		w.set(w.root, map[string]string{"KEY": "value"})
 		w.runs("v4.cmd.1")
 	}},
-	{"container_errors", func(w *world) {
+	{"container_errors", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.want(bad400, w.root, "POST", w.path("scale"), map[string]string{"web": "not_an_int"},
 			`{"detail":"Invalid scaling format: invalid literal for int() with base 10: 'not_an_int'"}`)
 		w.want(bad400, w.root, "POST", w.path("scale"), map[string]int{"invalid": 1}, `{"detail":"Container type invalid does not exist in application"}`)
 		w.runs("v2.web.1")
 	}},
-	{"container_str", func(w *world) {
+	{"container_str", func(w *stage) {
 		w.created(w.root, slug("web"))
 		if all, err := w.engine.States(w.Context(), w.app); err != nil || len(all) != 1 || all[0].Job.String() != w.app+"_v2.web.1" || all[0].Job.Process() != "web.1" {
 			w.Errorf("%+v %v", all, err)
 		}
 	}},
-	{"command_format", func(w *world) {
+	{"command_format", func(w *stage) {
 		build := map[string]any{"image": "autotest/example", "procfile": map[string]string{"web": `echo 'a' "b" %c ${HOME} \\d`}}
 		w.created(w.root, build)
 		w.scale(map[string]int{"web": 1})
@@ -140,23 +140,23 @@ var containerScenarios = []scenario{
 			w.Errorf("%q", got)
 		}
 	}},
-	{"scale_errors", func(w *world) {
+	{"scale_errors", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.want(bad400, w.root, "POST", w.path("scale"), map[string]int{"web": -1}, `{"detail":"Must be greater than or equal to zero"}`)
 		w.want(bad400, w.root, "POST", w.path("scale"), map[string]string{"web": "one"}, "Invalid scaling format: ")
 		w.want(bad400, w.root, "POST", w.path("scale"), map[string][]int{"web": {1}}, "Invalid scaling format: ")
 		w.want(ok200, w.root, "GET", w.path(), nil, `"structure":{"web":1}`)
 	}},
-	{"admin", func(w *world) {
+	{"admin", func(w *stage) {
 		w.created(w.user("ann"), slug("web"))
 		w.scale(map[string]int{"web": 2})
 		w.runs("v2.web.1", "v2.web.2")
 	}},
-	{"scale_without_build", func(w *world) {
+	{"scale_without_build", func(w *stage) {
 		w.create(w.root)
 		w.want(bad400, w.root, "POST", w.path("scale"), map[string]int{"web": 1}, `{"detail":"No build associated with this release"}`)
 	}},
-	{"command_good", func(w *world) {
+	{"command_good", func(w *stage) {
 		for name, test := range map[string]struct {
 			build   map[string]any
 			typ     string
@@ -177,7 +177,7 @@ var containerScenarios = []scenario{
 			}
 		}
 	}},
-	{"run_command_good", func(w *world) {
+	{"run_command_good", func(w *stage) {
 		for name, test := range map[string]struct {
 			build      map[string]any
 			entrypoint string
@@ -197,7 +197,7 @@ var containerScenarios = []scenario{
 			}
 		}
 	}},
-	{"scaling_does_not_add_run_proctypes", func(w *world) {
+	{"scaling_does_not_add_run_proctypes", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.want(ok200, w.root, "POST", w.path("run"), map[string]string{"command": "ls"})
 		w.scale(map[string]int{"web": 1})
@@ -205,18 +205,18 @@ var containerScenarios = []scenario{
 		w.want(ok200, w.root, "GET", w.path(), nil, `"structure":{"web":1}`)
 		w.want(bad400, w.root, "POST", w.path("builds"), slug("web", "run"), `{"procfile":["`) // v1 hid such containers
 	}},
-	{"scale_unauthorized", func(w *world) {
+	{"scale_unauthorized", func(w *stage) {
 		w.created(w.user("ann"), slug("web"))
 		w.want(not403, w.user("bob"), "POST", w.path("scale"), map[string]int{"web": 4}, mayNot)
 	}},
-	{"modified_procfile_removes_containers", func(w *world) {
+	{"modified_procfile_removes_containers", func(w *stage) {
 		w.created(w.root, slug("web", "worker"))
 		w.scale(map[string]int{"web": 1, "worker": 2})
 		w.want(made201, w.root, "POST", w.path("builds"), slug("web"))
 		w.runs("v3.web.1")
 		w.want(ok200, w.root, "GET", w.path(), nil, `"structure":{"web":1}`)
 	}},
-	{"restart_containers", func(w *world) {
+	{"restart_containers", func(w *stage) {
 		w.created(w.root, slug("web", "worker"))
 		w.scale(map[string]int{"web": 4, "worker": 2})
 		for path, n := range map[string]int{"": 6, "/web": 4, "/worker": 2, "/web/1": 1, "/worker/2": 1, "/none": 0, "/web/9": 0} {
@@ -231,7 +231,7 @@ var containerScenarios = []scenario{
 		w.runs("v2.web.1", "v2.web.2", "v2.web.3", "v2.web.4", "v2.worker.1", "v2.worker.2")
 	}},
 	// v1 pruned rows that it had left; no two containers have a name here.
-	{"prune_old_containers", func(w *world) {
+	{"prune_old_containers", func(w *stage) {
 		w.created(w.root, slug("web", "worker"))
 		w.scale(map[string]int{"web": 2, "worker": 2})
 		for i := range 3 {
@@ -243,7 +243,7 @@ var containerScenarios = []scenario{
 
 // broken makes the app with containers of two types, and lets one kind of the
 // engine's calls about it fail from then on.
-func (w *world) broken(op mock.Op) {
+func (w *stage) broken(op mock.Op) {
 	w.Helper()
 	w.created(w.root, slug("web", "worker"))
 	w.scale(map[string]int{"web": 2, "worker": 1})
@@ -252,7 +252,7 @@ func (w *world) broken(op mock.Op) {
 }
 
 // unchanged fails the test unless the app is as broken made it.
-func (w *world) unchanged() {
+func (w *stage) unchanged() {
 	w.Helper()
 	w.failing(nil)
 	w.runs("v2.web.1", "v2.web.2", "v2.worker.1")
@@ -266,7 +266,7 @@ func (w *world) unchanged() {
 }
 
 var schedulerScenarios = []scenario{
-	{"create", func(w *world) {
+	{"create", func(w *stage) {
 		w.created(w.root, slug("web"))
 		w.scale(map[string]int{"web": 0})
 		w.fails(mock.Create)
@@ -275,12 +275,12 @@ var schedulerScenarios = []scenario{
 		w.want(ok200, w.root, "GET", w.path(), nil, `"structure":{"web":0}`)
 	}},
 	// v1 answered 204, with some up and some crashed.
-	{"start", func(w *world) {
+	{"start", func(w *stage) {
 		w.broken(mock.Start)
 		w.want(away503, w.root, "POST", w.path("scale"), map[string]int{"web": 5}, told)
 		w.unchanged()
 	}},
-	{"restart", func(w *world) {
+	{"restart", func(w *stage) {
 		w.broken(mock.Start)
 		worker := w.first(w.want(ok200, w.root, "GET", w.path("containers", "worker"), nil)).body
 		w.want(away503, w.root, "POST", w.path("containers", "web", "restart"), nil, told)
@@ -293,7 +293,7 @@ var schedulerScenarios = []scenario{
 	}},
 	// v1 answered 503 and wanted it asked again; now the rest is done in the
 	// background, since nobody is sent to those containers any more.
-	{"destroy", func(w *world) {
+	{"destroy", func(w *stage) {
 		w.broken(mock.Destroy)
 		w.scale(map[string]int{"web": 0, "worker": 0})
 		if got := w.processes(); len(got) != 0 {
@@ -309,17 +309,17 @@ var schedulerScenarios = []scenario{
 			return w.unsettled(w.url, w.app)
 		})
 	}},
-	{"build", func(w *world) {
+	{"build", func(w *stage) {
 		w.broken(mock.Create)
 		w.want(away503, w.root, "POST", w.path("builds"), slug("web", "worker"), told)
 		w.unchanged()
 	}},
-	{"config", func(w *world) {
+	{"config", func(w *stage) {
 		w.broken(mock.Create)
 		w.want(away503, w.root, "POST", w.path("config"), map[string]any{"values": map[string]string{"A": "1"}}, told)
 		w.unchanged()
 	}},
-	{"run", func(w *world) {
+	{"run", func(w *stage) {
 		w.broken(mock.Run)
 		w.want(away503, w.root, "POST", w.path("run"), map[string]string{"command": "ls"}, told)
 		w.unchanged()

@@ -22,7 +22,7 @@ import (
 // name there. Where v1 was wrong it asserts what is better.
 type scenario struct {
 	name string
-	play func(*world)
+	play func(*stage)
 }
 
 // groups are the scenarios by the names that spec section 9 gives to v1's tests.
@@ -146,7 +146,7 @@ func hasTest(t *testing.T, folder, test string) bool {
 func TestScenariosOf(t *testing.T) {
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
 		t.Run(group, func(t *testing.T) {
-			w := newWorld(t)
+			w := newStage(t)
 			for _, s := range groups[group] {
 				t.Run(s.name, func(t *testing.T) {
 					scene := *w
@@ -159,9 +159,9 @@ func TestScenariosOf(t *testing.T) {
 	}
 }
 
-// world is what the scenarios of a group are played on. Each has an app id of
+// stage is what the scenarios of a group are played on. Each has an app id of
 // its own.
-type world struct {
+type stage struct {
 	*stack
 	url     string
 	root    client // the first user, a superuser
@@ -170,9 +170,9 @@ type world struct {
 	engines *engines
 }
 
-func newWorld(t *testing.T) *world {
+func newStage(t *testing.T) *stage {
 	s := newStack(t)
-	w := &world{stack: s, engines: &engines{specs: map[string]deis.Spec{}}}
+	w := &stage{stack: s, engines: &engines{specs: map[string]deis.Spec{}}}
 	s.fail = w.engines.call
 	s.change = func(n *deis.Needs) { n.Scheduler = spying{n.Scheduler, w.engines} }
 	w.url, _ = s.controller()
@@ -181,15 +181,15 @@ func newWorld(t *testing.T) *world {
 }
 
 // user is the client of a user who is no superuser.
-func (w *world) user(name string) client { return w.as(w.url, name) }
+func (w *stage) user(name string) client { return w.as(w.url, name) }
 
 // path is a path under the scenario's app.
-func (w *world) path(parts ...string) string {
+func (w *stage) path(parts ...string) string {
 	return "/v1/apps/" + strings.Join(append([]string{w.app}, parts...), "/")
 }
 
 // want makes a call whose answer must have the status line and hold the parts.
-func (w *world) want(line string, c client, method, path string, body any, parts ...string) answer {
+func (w *stage) want(line string, c client, method, path string, body any, parts ...string) answer {
 	w.Helper()
 	a := w.call(c, method, path, body)
 	if a.line != line {
@@ -219,13 +219,13 @@ const (
 const mayNot = `{"detail":"You do not have permission to perform this action."}`
 
 // create makes the scenario's app.
-func (w *world) create(c client) {
+func (w *stage) create(c client) {
 	w.Helper()
 	w.want(made201, c, "POST", "/v1/apps", map[string]string{"id": w.app})
 }
 
 // created makes the scenario's app, with a build.
-func (w *world) created(c client, build map[string]any) {
+func (w *stage) created(c client, build map[string]any) {
 	w.Helper()
 	w.create(c)
 	w.want(made201, c, "POST", w.path("builds"), build)
@@ -241,7 +241,7 @@ func slug(types ...string) map[string]any {
 }
 
 // headers makes a request with headers of its own.
-func (w *world) headers(c client, method, path, body string, header map[string]string) answer {
+func (w *stage) headers(c client, method, path, body string, header map[string]string) answer {
 	w.Helper()
 	inner := c.http.Transport
 	c.http = &http.Client{Transport: adding{inner, header}}
@@ -261,7 +261,7 @@ func (a adding) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // keysOf are the keys of a JSON object, sorted.
-func (w *world) keysOf(a answer) string {
+func (w *stage) keysOf(a answer) string {
 	w.Helper()
 	var body map[string]any
 	a.decode(w.T, &body)
@@ -269,7 +269,7 @@ func (w *world) keysOf(a answer) string {
 }
 
 // shape fails the test unless the answer is an object with just the keys.
-func (w *world) shape(a answer, keys ...string) {
+func (w *stage) shape(a answer, keys ...string) {
 	w.Helper()
 	slices.Sort(keys)
 	if got := w.keysOf(a); got != strings.Join(keys, " ") {
@@ -278,7 +278,7 @@ func (w *world) shape(a answer, keys ...string) {
 }
 
 // first is the first result of a list.
-func (w *world) first(a answer) answer {
+func (w *stage) first(a answer) answer {
 	w.Helper()
 	var list struct{ Results []json.RawMessage }
 	a.decode(w.T, &list)
@@ -290,7 +290,7 @@ func (w *world) first(a answer) answer {
 }
 
 // count is the number of a list's results.
-func (w *world) count(c client, path string) int {
+func (w *stage) count(c client, path string) int {
 	w.Helper()
 	var list struct{ Count int }
 	w.want(ok200, c, "GET", path, nil).decode(w.T, &list)
@@ -298,7 +298,7 @@ func (w *world) count(c client, path string) int {
 }
 
 // processes are the app's containers, such as v2.web.1.
-func (w *world) processes() []string {
+func (w *stage) processes() []string {
 	w.Helper()
 	var list struct {
 		Results []struct {
@@ -320,7 +320,7 @@ func (w *world) processes() []string {
 
 // runs fails the test unless just these containers run, as users see it, and
 // soon in the engine too.
-func (w *world) runs(want ...string) {
+func (w *stage) runs(want ...string) {
 	w.Helper()
 	slices.Sort(want)
 	if got := w.processes(); !slices.Equal(got, want) {
@@ -330,7 +330,7 @@ func (w *world) runs(want ...string) {
 }
 
 // values are what the app's config has.
-func (w *world) values() map[string]string {
+func (w *stage) values() map[string]string {
 	w.Helper()
 	var config struct{ Values map[string]string }
 	w.want(ok200, w.root, "GET", w.path("config"), nil).decode(w.T, &config)
@@ -338,7 +338,7 @@ func (w *world) values() map[string]string {
 }
 
 // set changes the app's config.
-func (w *world) set(c client, values any) answer {
+func (w *stage) set(c client, values any) answer {
 	w.Helper()
 	return w.want(made201, c, "POST", w.path("config"), map[string]any{"values": values})
 }
@@ -361,7 +361,7 @@ func (e *engines) call(op mock.Op, job jobid.ID) error {
 }
 
 // failing lets calls fail until the scenario ends, or until it is called with nil.
-func (w *world) failing(fails func(op mock.Op, job jobid.ID) error) {
+func (w *stage) failing(fails func(op mock.Op, job jobid.ID) error) {
 	set := func(fails func(mock.Op, jobid.ID) error) {
 		w.engines.mu.Lock()
 		defer w.engines.mu.Unlock()
@@ -372,7 +372,7 @@ func (w *world) failing(fails func(op mock.Op, job jobid.ID) error) {
 }
 
 // fails lets all calls of one kind fail.
-func (w *world) fails(op mock.Op) {
+func (w *stage) fails(op mock.Op) {
 	w.failing(func(o mock.Op, _ jobid.ID) error {
 		if o == op {
 			return deis.Errorf(deis.Unavailable, told)
@@ -382,7 +382,7 @@ func (w *world) fails(op mock.Op) {
 }
 
 // spec is what a container was made of.
-func (w *world) spec(job string) deis.Spec {
+func (w *stage) spec(job string) deis.Spec {
 	w.Helper()
 	w.engines.mu.Lock()
 	defer w.engines.mu.Unlock()

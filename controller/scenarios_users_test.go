@@ -17,7 +17,7 @@ import (
 
 // registration sets who may register, until the scenario ends, and waits until
 // the controller knows it: somebody without a name is told line then.
-func (w *world) registration(mode, line string) {
+func (w *stage) registration(mode, line string) {
 	w.Helper()
 	w.put(keys.RegistrationKey, mode)
 	w.eventually(func() string {
@@ -49,7 +49,7 @@ func login(username, password string) map[string]string {
 const noLogin = `{"non_field_errors":["Unable to log in with provided credentials."]}`
 
 var authScenarios = []scenario{
-	{"auth", func(w *world) {
+	{"auth", func(w *stage) {
 		nobody := w.as(w.url, "")
 		a := w.want(made201, nobody, "POST", "/v1/auth/register", account("otto"),
 			`"username":"otto"`, `"email":"autotest@deis.io"`, `"first_name":"Otto"`, `"last_name":"Test"`, `"is_superuser":false`, `"is_staff":false`, `"is_active":true`)
@@ -61,27 +61,27 @@ var authScenarios = []scenario{
 			w.Errorf("%s %s", a.line, a.body)
 		}
 	}},
-	{"registration_disabled", func(w *world) {
+	{"registration_disabled", func(w *stage) {
 		w.registration("disabled", not403)
 		for _, c := range []client{w.as(w.url, ""), w.root} {
 			w.want(not403, c, "POST", "/v1/auth/register", account("late"), `{"detail":"Registration is disabled"}`)
 		}
 	}},
-	{"admin_only_fails_if_not_admin", func(w *world) {
+	{"admin_only_fails_if_not_admin", func(w *stage) {
 		ann := w.user("ann")
 		w.registration("admin_only", not403)
 		w.want(not403, w.as(w.url, ""), "POST", "/v1/auth/register", account("late"), `{"detail":"Authentication credentials were not provided."}`)
 		w.want(not403, ann, "POST", "/v1/auth/register", account("late"), mayNot)
 	}},
-	{"admin_only_works", func(w *world) {
+	{"admin_only_works", func(w *stage) {
 		w.registration("admin_only", not403)
 		w.want(made201, w.root, "POST", "/v1/auth/register", account("invited"), `"is_superuser":false`)
 	}},
-	{"nonexistant_mode", func(w *world) { // v1 answered 500
+	{"nonexistant_mode", func(w *stage) { // v1 answered 500
 		w.registration("shrug", away503)
 		w.want(away503, w.root, "POST", "/v1/auth/register", account("late"), "registrationMode")
 	}},
-	{"cancel", func(w *world) {
+	{"cancel", func(w *stage) {
 		ann, bob := w.user("leaves"), w.user("bob")
 		w.want(not403, bob, "DELETE", "/v1/auth/cancel", map[string]string{"username": "leaves"}, mayNot)
 		w.want(done204, ann, "DELETE", "/v1/auth/cancel", nil)
@@ -95,7 +95,7 @@ var authScenarios = []scenario{
 		w.want(done204, w.root, "DELETE", "/v1/auth/cancel", map[string]string{"username": "bob"})
 		w.want(missing404, w.root, "DELETE", "/v1/auth/cancel", map[string]string{"username": "bob"})
 	}},
-	{"passwd", func(w *world) {
+	{"passwd", func(w *stage) {
 		c, nobody := w.user("changes"), w.as(w.url, "")
 		change := func(old string) map[string]string {
 			return map[string]string{"password": old, "new_password": "new password"}
@@ -106,7 +106,7 @@ var authScenarios = []scenario{
 		w.want(ok200, nobody, "POST", "/v1/auth/login/", login("changes", "new password"))
 		w.want(ok200, c, "GET", "/v1/apps", nil) // the token is as good as before
 	}},
-	{"change_user_passwd", func(w *world) {
+	{"change_user_passwd", func(w *stage) {
 		c, nobody := w.user("forgets"), w.as(w.url, "")
 		change := map[string]string{"username": "forgets", "new_password": "set by root"}
 		w.want(not403, w.user("ann"), "POST", "/v1/auth/passwd", change, mayNot)
@@ -117,7 +117,7 @@ var authScenarios = []scenario{
 		w.want(missing404, w.root, "POST", "/v1/auth/passwd", map[string]string{"username": "nobody", "new_password": "x"})
 	}},
 	// The last of the group: it makes all tokens void.
-	{"regenerate", func(w *world) {
+	{"regenerate", func(w *stage) {
 		ann, bob := w.user("rotates"), w.user("rotated")
 		token := func(a answer) (token string) {
 			var body struct{ Token string }
@@ -145,7 +145,7 @@ var authScenarios = []scenario{
 }
 
 var usersScenarios = []scenario{
-	{"list", func(w *world) {
+	{"list", func(w *stage) {
 		w.user("ann")
 		var list struct{ Results []struct{ Username string } }
 		w.want(ok200, w.root, "GET", "/v1/users", nil).decode(w.T, &list)
@@ -153,11 +153,11 @@ var usersScenarios = []scenario{
 			w.Errorf("%+v", list)
 		}
 	}},
-	{"others", func(w *world) { w.want(not403, w.user("ann"), "GET", "/v1/users", nil, mayNot) }},
+	{"others", func(w *stage) { w.want(not403, w.user("ann"), "GET", "/v1/users", nil, mayNot) }},
 }
 
 var permsScenarios = []scenario{
-	{"first_signup", func(w *world) {
+	{"first_signup", func(w *stage) {
 		w.user("second")
 		w.want(ok200, w.root, "GET", "/v1/users", nil, `"username":"root"`, `"username":"second"`)
 		var list struct {
@@ -173,25 +173,25 @@ var permsScenarios = []scenario{
 			}
 		}
 	}},
-	{"list", func(w *world) {
+	{"list", func(w *stage) {
 		w.want(ok200, w.root, "GET", "/v1/admin/perms", nil, `"results":[{"username":"root","is_superuser":true}]`)
 		w.want(not403, w.user("ann"), "GET", "/v1/admin/perms", nil, mayNot)
 	}},
-	{"create", func(w *world) {
+	{"create", func(w *stage) {
 		ann := w.user("raised")
 		w.want(not403, ann, "POST", "/v1/admin/perms", map[string]string{"username": "raised"}, mayNot)
 		w.want(made201, w.root, "POST", "/v1/admin/perms", map[string]string{"username": "raised"})
 		w.want(ok200, ann, "GET", "/v1/admin/perms", nil, `{"username":"raised","is_superuser":true}`)
 		w.want(missing404, w.root, "POST", "/v1/admin/perms", map[string]string{"username": "nobody"})
 	}},
-	{"delete", func(w *world) {
+	{"delete", func(w *stage) {
 		ann := w.user("raised")
 		w.want(not403, w.user("ann"), "DELETE", "/v1/admin/perms/raised", nil, mayNot)
 		w.want(done204, w.root, "DELETE", "/v1/admin/perms/raised", nil)
 		w.want(not403, ann, "GET", "/v1/admin/perms", nil, mayNot)
 		w.want("409 CONFLICT", w.root, "DELETE", "/v1/admin/perms/root", nil, `{"detail":"`) // v1 gave the last away
 	}},
-	{"app_create", func(w *world) {
+	{"app_create", func(w *stage) {
 		w.create(w.user("ann"))
 		bob := w.user("bob")
 		w.want(not403, bob, "GET", w.path(), nil, mayNot)
@@ -204,12 +204,12 @@ var permsScenarios = []scenario{
 		w.want(ok200, bob, "GET", "/v1/apps", nil, `"id":"`+w.app+`"`)
 		w.want(not403, bob, "DELETE", w.path(), nil, mayNot)
 	}},
-	{"app_create_errors", func(w *world) {
+	{"app_create_errors", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(not403, w.user("bob"), "POST", w.path("perms"), map[string]string{"username": "bob"}, mayNot)
 		w.want(missing404, w.user("ann"), "POST", w.path("perms"), map[string]string{"username": "nobody"})
 	}},
-	{"app_delete", func(w *world) {
+	{"app_delete", func(w *stage) {
 		ann, bob := w.user("ann"), w.user("bob")
 		w.create(ann)
 		w.want(made201, ann, "POST", w.path("perms"), map[string]string{"username": "bob"})
@@ -217,7 +217,7 @@ var permsScenarios = []scenario{
 		w.want(not403, bob, "GET", w.path(), nil, mayNot)
 		w.want(not403, ann, "DELETE", w.path("perms", "bob"), nil, mayNot)
 	}},
-	{"app_list", func(w *world) {
+	{"app_list", func(w *stage) {
 		ann := w.user("ann")
 		w.create(ann)
 		w.want(ok200, ann, "GET", w.path("perms"), nil, `{"users":[]}`)
@@ -225,20 +225,20 @@ var permsScenarios = []scenario{
 		w.want(made201, ann, "POST", w.path("perms"), map[string]string{"username": "bob"})
 		w.want(ok200, ann, "GET", w.path("perms"), nil, `{"users":["bob"]}`)
 	}},
-	{"app_admin_can_list", func(w *world) {
+	{"app_admin_can_list", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(ok200, w.root, "GET", w.path("perms"), nil, `{"users":[]}`)
 	}},
-	{"app_list_errors", func(w *world) {
+	{"app_list_errors", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(not403, w.user("bob"), "GET", w.path("perms"), nil, mayNot)
 	}},
-	{"app_unauthorized", func(w *world) {
+	{"app_unauthorized", func(w *stage) {
 		w.create(w.user("ann"))
 		w.want(not403, w.user("bob"), "POST", w.path("perms"), map[string]string{"username": "eve"}, mayNot)
 		w.want(not403, w.user("bob"), "DELETE", w.path("perms", "ann"), nil, mayNot)
 	}},
-	{"collaborator_cannot_share", func(w *world) {
+	{"collaborator_cannot_share", func(w *stage) {
 		ann, bob := w.user("ann"), w.user("bob")
 		w.user("eve")
 		w.create(ann)
@@ -254,7 +254,7 @@ var permsScenarios = []scenario{
 }
 
 // public makes an SSH key of a kind.
-func (w *world) public(kind string) ssh.PublicKey {
+func (w *stage) public(kind string) ssh.PublicKey {
 	w.Helper()
 	var public any
 	if kind == "rsa" {
@@ -272,7 +272,7 @@ func (w *world) public(kind string) ssh.PublicKey {
 }
 
 // keyLife adds, lists, shows and deletes a key.
-func (w *world) keyLife(c client, kind string) {
+func (w *stage) keyLife(c client, kind string) {
 	w.Helper()
 	key := w.public(kind)
 	text := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " me@box"
@@ -286,7 +286,7 @@ func (w *world) keyLife(c client, kind string) {
 }
 
 // keyTwice adds a key that is there already.
-func (w *world) keyTwice(kind string) {
+func (w *stage) keyTwice(kind string) {
 	w.Helper()
 	text := string(ssh.MarshalAuthorizedKey(w.public(kind)))
 	const taken = `{"public":["This field must be unique."]}`
@@ -297,26 +297,26 @@ func (w *world) keyTwice(kind string) {
 }
 
 var keyScenarios = []scenario{
-	{"rsa", func(w *world) { w.keyLife(w.root, "rsa") }},
-	{"ecdsa", func(w *world) { w.keyLife(w.root, "ecdsa") }},
-	{"bad_key", func(w *world) {
+	{"rsa", func(w *stage) { w.keyLife(w.root, "rsa") }},
+	{"ecdsa", func(w *stage) { w.keyLife(w.root, "ecdsa") }},
+	{"bad_key", func(w *stage) {
 		text := strings.Fields(string(ssh.MarshalAuthorizedKey(w.public("rsa"))))
 		w.want(bad400, w.root, "POST", "/v1/keys", map[string]string{"id": "bad", "public": text[0] + " " + text[1][:len(text[1])-3]},
 			`{"public":["Incorrect padding"]}`)
 	}},
-	{"rsa_duplicate", func(w *world) { w.keyTwice("rsa") }},
-	{"ecdsa_duplicate", func(w *world) { w.keyTwice("ecdsa") }},
-	{"fingerprint", func(w *world) {
+	{"rsa_duplicate", func(w *stage) { w.keyTwice("rsa") }},
+	{"ecdsa_duplicate", func(w *stage) { w.keyTwice("ecdsa") }},
+	{"fingerprint", func(w *stage) {
 		key := w.public("rsa")
 		w.want(made201, w.root, "POST", "/v1/keys", map[string]string{"id": "print", "public": string(ssh.MarshalAuthorizedKey(key))},
 			fmt.Sprintf(`"fingerprint":%q`, ssh.FingerprintLegacyMD5(key)))
 	}},
-	{"non_superuser_rsa", func(w *world) { w.keyLife(w.user("ann"), "rsa") }},
-	{"non_superuser_ecdsa", func(w *world) { w.keyLife(w.user("ann"), "ecdsa") }},
+	{"non_superuser_rsa", func(w *stage) { w.keyLife(w.user("ann"), "rsa") }},
+	{"non_superuser_ecdsa", func(w *stage) { w.keyLife(w.user("ann"), "ecdsa") }},
 }
 
 var limitsScenarios = []scenario{
-	{"memory", func(w *world) {
+	{"memory", func(w *stage) {
 		w.create(w.root)
 		for limit, line := range map[string]string{
 			"20MB": made201, "20gb": made201, "20M": made201, "20g": made201, "20480KB": made201, "20000000B": made201,
