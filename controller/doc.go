@@ -25,7 +25,8 @@
 //
 // /deis/database/{host,port,user,password,name}, /deis/registry/{host,port},
 // /deis/logs/host, /deis/platform/domain, /deis/controller/{subdomain,
-// registrationMode}; /deis/services/, /deis/publisher/checks/,
+// registrationMode}, /deis/controller/auth/ldap/{endpoint, bind/dn,
+// bind/password, user/basedn, user/filter, verify, ca}; /deis/services/, /deis/publisher/checks/,
 // /deis/router/{hosts,applied}/ while containers come and go.
 //
 // # etcd keys written
@@ -39,5 +40,6 @@
 //
 // PostgreSQL or etcd: requests are answered with 503 and a sentence; what runs
 // goes on. The Engine or the registry: what needs them fails with 503, the
-// app's old release goes on. Each is found again without a restart.
+// app's old release goes on. The LDAP server: local passwords count alone, other
+// logins fail with 503. Each is found again without a restart.
 package controller

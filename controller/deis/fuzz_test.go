@@ -457,7 +457,7 @@ func FuzzRegistration(f *testing.F) {
 	f.Add("ann\n", "p", "Ann <ann@example.com>", "", "")
 	f.Add("..", "p", "\"a b\"@example.com", "", "")
 	f.Fuzz(func(t *testing.T, username, password, email, first, last string) {
-		r := Registration{Username: username, Password: password, Email: email, FirstName: first, LastName: last}
+		r := Registration{Username: &username, Password: &password, Email: email, FirstName: first, LastName: last}
 		if err := r.validate(); err != nil {
 			refused(t, err)
 			return

@@ -70,24 +70,3 @@ func TestHosts(t *testing.T) {
 		}
 	}
 }
-
-func FuzzHost(f *testing.F) {
-	for _, s := range []string{"a.b", "*.a", "xn--a.b.", "1.2.3.4.xip.io", "K.org"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		host, problem := canonicalHost(name)
-		if (host == "") == (problem == "") {
-			t.Fatalf("%q: %q, %q", name, host, problem)
-		}
-		if problem != "" {
-			return
-		}
-		if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" || strings.Contains(host, "..") || len(host) > 255 {
-			t.Errorf("%q becomes %q", name, host)
-		}
-		if again, problem := canonicalHost(host); again != host || problem != "" {
-			t.Errorf("%q becomes %q, and that %q, %q", name, host, again, problem)
-		}
-	})
-}

@@ -83,14 +83,14 @@ func TestRegistrations(t *testing.T) {
 	p := newPlatform(t)
 	c, ctx := p.controller(), t.Context()
 	for _, in := range []deis.Registration{
-		{Username: "b.o+b@x-y_z", Password: " "},
-		{Username: strings.Repeat("u", 30), Password: strings.Repeat("ü", 128), Email: "a@example.com", FirstName: strings.Repeat("ü", 30), LastName: "x"},
+		{Username: new("b.o+b@x-y_z"), Password: new(" ")},
+		{Username: new(strings.Repeat("u", 30)), Password: new(strings.Repeat("ü", 128)), Email: "a@example.com", FirstName: strings.Repeat("ü", 30), LastName: "x"},
 	} {
 		u, err := c.Register(ctx, nil, in)
-		if err != nil || u.Superuser || !u.Active || u.Username != in.Username || u.Email != in.Email {
+		if err != nil || u.Superuser || !u.Active || u.Username != *in.Username || u.Email != in.Email {
 			t.Errorf("%+v: %+v, %v", in, u, err)
 		}
-		if token, err := c.Login(ctx, in.Username, in.Password); err != nil || len(token) != 40 {
+		if token, err := c.Login(ctx, home, *in.Username, *in.Password); err != nil || len(token) != 40 {
 			t.Error(token, err)
 		}
 	}
@@ -99,20 +99,20 @@ func TestRegistrations(t *testing.T) {
 		in          deis.Registration
 		field, want string
 	}{
-		{deis.Registration{Password: "p"}, "username", blank},
-		{deis.Registration{Username: "u"}, "password", blank},
-		{deis.Registration{Username: strings.Repeat("u", 31), Password: "p"}, "username", long30},
-		{deis.Registration{Username: "a b", Password: "p"}, "username", "Enter a valid username."},
-		{deis.Registration{Username: "a/b", Password: "p"}, "username", "Enter a valid username."},
-		{deis.Registration{Username: "a\n", Password: "p"}, "username", "Enter a valid username."},
-		{deis.Registration{Username: "ü", Password: "p"}, "username", "Enter a valid username."},
-		{deis.Registration{Username: "ann", Password: "p"}, "username", "This field must be unique."},
-		{deis.Registration{Username: "u", Password: strings.Repeat("p", 129)}, "password", "Ensure this field has no more than 128 characters."},
-		{deis.Registration{Username: "u", Password: "p", Email: "nobody"}, "email", "Enter a valid email address."},
-		{deis.Registration{Username: "u", Password: "p", Email: "A <a@example.com>"}, "email", "Enter a valid email address."},
-		{deis.Registration{Username: "u", Password: "p", Email: strings.Repeat("a", 70) + "@x.org"}, "email", "Ensure this field has no more than 75 characters."},
-		{deis.Registration{Username: "u", Password: "p", FirstName: strings.Repeat("x", 31)}, "first_name", long30},
-		{deis.Registration{Username: "u", Password: "p", LastName: strings.Repeat("x", 31)}, "last_name", long30},
+		{deis.Registration{Username: new(""), Password: new("p")}, "username", blank},
+		{deis.Registration{Username: new("u"), Password: new("")}, "password", blank},
+		{deis.Registration{Username: new(strings.Repeat("u", 31)), Password: new("p")}, "username", long30},
+		{deis.Registration{Username: new("a b"), Password: new("p")}, "username", "Enter a valid username."},
+		{deis.Registration{Username: new("a/b"), Password: new("p")}, "username", "Enter a valid username."},
+		{deis.Registration{Username: new("a\n"), Password: new("p")}, "username", "Enter a valid username."},
+		{deis.Registration{Username: new("ü"), Password: new("p")}, "username", "Enter a valid username."},
+		{deis.Registration{Username: new("ann"), Password: new("p")}, "username", "This field must be unique."},
+		{deis.Registration{Username: new("u"), Password: new(strings.Repeat("p", 129))}, "password", "Ensure this field has no more than 128 characters."},
+		{deis.Registration{Username: new("u"), Password: new("p"), Email: "nobody"}, "email", "Enter a valid email address."},
+		{deis.Registration{Username: new("u"), Password: new("p"), Email: "A <a@example.com>"}, "email", "Enter a valid email address."},
+		{deis.Registration{Username: new("u"), Password: new("p"), Email: strings.Repeat("a", 70) + "@x.org"}, "email", "Ensure this field has no more than 75 characters."},
+		{deis.Registration{Username: new("u"), Password: new("p"), FirstName: strings.Repeat("x", 31)}, "first_name", long30},
+		{deis.Registration{Username: new("u"), Password: new("p"), LastName: strings.Repeat("x", 31)}, "last_name", long30},
 	} {
 		_, err := c.Register(ctx, nil, x.in)
 		p.kind(err, deis.Invalid, "map["+x.field+":["+x.want+"]]")
@@ -124,9 +124,9 @@ func TestRegistrations(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	p := newPlatform(t)
 	c, ctx := p.controller(), t.Context()
-	login := func(name, password string) (string, error) { return c.Login(ctx, name, password) }
+	login := func(name, password string) (string, error) { return c.Login(ctx, home, name, password) }
 	for _, name := range []string{"bob", "eve"} {
-		_, err := c.Register(ctx, nil, deis.Registration{Username: name, Password: "old"})
+		_, err := c.Register(ctx, nil, deis.Registration{Username: new(name), Password: new("old")})
 		p.must(err)
 	}
 	bob, err := p.db.User(ctx, "bob")

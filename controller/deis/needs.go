@@ -39,6 +39,11 @@ type UserRecords interface {
 	// so that of two first users only one becomes it.
 	CreateUser(ctx context.Context, u User, passwordHash string) (User, error)
 	User(ctx context.Context, username string) (User, error)
+	// UserOfPerson finds the account that a person of the directory has: the
+	// one of the name in any case, the oldest of several. If there is none it
+	// makes one, in lower case, with the hash and never a superuser. What the person's
+	// other fields say is stored, unless they are empty.
+	UserOfPerson(ctx context.Context, p Person, passwordHash string) (User, error)
 	// Users lists all, by name; superusers only if admins is set.
 	Users(ctx context.Context, admins bool, p Page) ([]User, int, error)
 	PasswordHash(ctx context.Context, username string) (string, error)
@@ -261,4 +266,12 @@ type Settings interface {
 	Domain() string           // of the platform
 	Subdomain() string        // of the controller; also reserved as an app id
 	RegistrationMode() string // enabled, disabled or admin_only
+}
+
+// Directory is where an organisation keeps its people, beside the records.
+type Directory interface {
+	// Authenticate finds who has the name and the password. If nobody has, or
+	// there is no directory at present, the error is of kind NotFound; any other
+	// error means that it could not be asked, and has been logged.
+	Authenticate(ctx context.Context, username, password string) (Person, error)
 }

@@ -19,6 +19,15 @@ type User struct {
 	LastLogin time.Time
 }
 
+// Person is what the directory says about somebody, each field empty if it says
+// nothing; Username is the name that was logged in by.
+type Person struct {
+	Username  string
+	Email     string
+	FirstName string
+	LastName  string
+}
+
 // Key is an SSH public key of a user. Public holds type, base64 and comment;
 // Fingerprint is MD5 of the key's wire form, in colon-separated hex, and SHA256
 // the fingerprint that OpenSSH shows.

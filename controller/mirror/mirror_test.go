@@ -350,6 +350,9 @@ func BenchmarkPassOverALargePlatform(b *testing.B) {
 	for i := range 10000 {
 		r.keys = append(r.keys, deis.Key{Owner: fmt.Sprint("user", i), Fingerprint: "aa:bb", Public: strings.Repeat("k", 380)})
 	}
+	for i := range 1000 {
+		r.certs = append(r.certs, deis.Pair{CommonName: fmt.Sprintf("www.app%d.org", i), Chain: strings.Repeat("c", 4000), Key: strings.Repeat("k", 1700)})
+	}
 	m := run(b, r, etcdtest.New(b))
 	must(b, m.Update(b.Context()))
 	for b.Loop() {

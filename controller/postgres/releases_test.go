@@ -285,7 +285,10 @@ func TestContainers(t *testing.T) {
 	}
 	done(t, db.SetPhase(ctx, []string{a}, deis.Leaving))
 	// Leaving is final, and what cannot be done for one is done for none.
-	is(t, db.SetPhase(ctx, []string{b, a}, deis.Starting), deis.Conflict)
+	undone := db.SetPhase(ctx, []string{b, a}, deis.Starting)
+	if is(t, undone, deis.Conflict); undone.Error() != "The operation was undone by another one." {
+		t.Error(undone)
+	}
 	if got := phases(); got != "[leaving serving]" {
 		t.Error(got)
 	}

@@ -91,6 +91,55 @@ func TestOneOfManyFirstUsersBecomesSuperuser(t *testing.T) {
 	}
 }
 
+func TestUserOfPerson(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	made := ok(db.UserOfPerson(ctx, deis.Person{Username: "Ann", Email: "a@x.org", FirstName: "A", LastName: "O"}, "!"))(t)
+	if made.Username != "ann" || made.Email != "a@x.org" || made.FirstName != "A" || made.LastName != "O" || made.Superuser || !made.Active {
+		t.Errorf("%+v", made)
+	}
+	if h := ok(db.PasswordHash(ctx, "ann"))(t); h != "!" {
+		t.Error(h)
+	}
+	// The first of all is no superuser: that is whoever registers first.
+	users(t, db, "ANN", "Bob", "bob")
+	done(t, db.SetPasswordHash(ctx, "ann", "h"))
+	if got := ok(db.UserOfPerson(ctx, deis.Person{Username: "ANN", Email: "b@x.org"}, "!"))(t); got.ID != made.ID || got.Email != "b@x.org" || got.FirstName != "A" {
+		t.Errorf("%+v", got)
+	}
+	if h := ok(db.PasswordHash(ctx, "ann"))(t); h != "h" {
+		t.Error("the local password is gone")
+	}
+	if u := ok(db.User(ctx, "ANN"))(t); !u.Superuser || u.Email != "" {
+		t.Errorf("%+v", u)
+	}
+	if got := ok(db.UserOfPerson(ctx, deis.Person{Username: "bob"}, "!"))(t); got.Username != "Bob" {
+		t.Errorf("%+v, not the oldest", got)
+	}
+	if _, err := db.UserOfPerson(ctx, deis.Person{Username: "x\x00"}, "!"); deis.KindOf(err) != deis.Invalid {
+		t.Error(err)
+	}
+}
+
+func TestUserOfPersonAtOnce(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			if u, err := db.UserOfPerson(ctx, deis.Person{Username: []string{"ann", "Ann"}[i%2]}, "!"); err != nil || u.Username != "ann" {
+				t.Error(u, err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, n, err := db.Users(ctx, false, deis.Page{}); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	done(t, db.DeleteUser(ctx, "ann")) // no superuser was there before, and none is needed after
+	users(t, db, "bob")
+	ok(db.UserOfPerson(ctx, deis.Person{Username: "ann"}, "!"))(t)
+	is(t, db.DeleteUser(ctx, "bob"), deis.Conflict)
+}
+
 func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
 	db, ctx := fresh(t), t.Context()
 	users(t, db, "owner", "bob")

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/deis/deis/controller/deis"
 )
@@ -34,7 +35,7 @@ type Identities interface {
 // Accounts are what users do with their own accounts, and superusers with all.
 type Accounts interface {
 	Register(ctx context.Context, by *deis.User, in deis.Registration) (deis.User, error)
-	Login(ctx context.Context, username, password string) (token string, err error)
+	Login(ctx context.Context, from netip.Addr, username, password string) (token string, err error)
 	ChangePassword(ctx context.Context, by deis.User, in deis.PasswordChange) error
 	CancelUser(ctx context.Context, by deis.User, username string) error
 	RegenerateToken(ctx context.Context, by deis.User, username string, all bool) (token string, err error)

@@ -35,6 +35,7 @@ const (
 	RegistrationKey = "/deis/controller/registrationMode"
 	Subdomain       = "/deis/controller/subdomain"
 	UnitHostname    = "/deis/controller/unitHostname"
+	LDAP            = "/deis/controller/auth/ldap/"
 	DatabasePass    = "/deis/database/password"
 	LogsProtocol    = "/deis/logs/protocol"
 	LogsDrain       = "/deis/logs/drain"
