@@ -230,11 +230,11 @@ type mortalMirror struct {
 	life *life
 }
 
-func (m mortalMirror) Update(ctx context.Context) error {
+func (m mortalMirror) Update(ctx context.Context, parts ...deis.Part) error {
 	if err := m.life.step("Update"); err != nil {
 		return err
 	}
-	return m.Mirror.Update(ctx)
+	return m.Mirror.Update(ctx, parts...)
 }
 
 type mortalLogs struct {

@@ -207,7 +207,7 @@ func (i *images) gone(app string) bool {
 
 type mirror struct{ update func() error }
 
-func (m *mirror) Update(context.Context) error {
+func (m *mirror) Update(context.Context, ...deis.Part) error {
 	if m.update != nil {
 		return m.update()
 	}
