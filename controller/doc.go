@@ -25,7 +25,7 @@
 //
 // /deis/database/{host,port,user,password,name}, /deis/registry/{host,port},
 // /deis/logs/host, /deis/platform/domain, /deis/controller/{subdomain,
-// registrationMode}; /deis/services/, /deis/publisher/checks/,
+// registrationMode,unitHostname}; /deis/services/, /deis/publisher/checks/,
 // /deis/router/{hosts,applied}/ while containers come and go.
 //
 // # etcd keys written

@@ -33,7 +33,7 @@ import (
 const parallel = 6
 
 // Commands are what the program does beside serving.
-var Commands = process.Commands{"migrate": migrate}
+var Commands = process.Commands{"migrate": migrate, "load-db-state": loadDBState}
 
 // Run serves the API and converges apps until ctx ends.
 func Run(ctx context.Context, cfg Settings) error {

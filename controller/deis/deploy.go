@@ -174,6 +174,9 @@ func (c *Controller) start(ctx context.Context, app string, wanted []Container, 
 // launch creates and starts containers that have rows, and waits until they
 // are ready.
 func (c *Controller) launch(ctx context.Context, app string, rows []Container, s snapshot) error {
+	if _, err := hostname(c.Settings.UnitHostname(), rows[0].Job()); err != nil {
+		return err
+	}
 	revision, err := c.Routes.Revision(ctx)
 	if err != nil {
 		return err
@@ -246,6 +249,9 @@ func (c *Controller) spec(row Container, s snapshot) Spec {
 	spec.Identity.Platform = c.Platform
 	spec.Identity.ID = row.Job()
 	spec.Identity.UUID = row.UUID
+	if row.Type != runType {
+		spec.Hostname, _ = hostname(c.Settings.UnitHostname(), row.Job()) // checked by launch
+	}
 	if row.Job().Routable() {
 		spec.Identity.Health = s.config.healthCheck()
 	}

@@ -226,8 +226,10 @@ func (l *logs) said(line string) bool {
 	return slices.Contains(l.lines, line)
 }
 
-type settings struct{}
+// settings are the operator's; their value is the containers' unitHostname.
+type settings string
 
 func (settings) Domain() string           { return "example.com" }
 func (settings) Subdomain() string        { return "deis" }
 func (settings) RegistrationMode() string { return "enabled" }
+func (s settings) UnitHostname() string   { return string(s) }

@@ -83,7 +83,7 @@ func newPlatform(t *testing.T) *platform {
 func (p *platform) needs() deis.Needs {
 	return deis.Needs{
 		Log: quiet, Platform: "test", Records: p.db, Scheduler: aged{p.engine, p}, Routes: p.routes, Images: p.images, Mirror: p.mirror,
-		AppLogs: p.logs, Settings: settings{}, BuilderKey: func() string { return "key" },
+		AppLogs: p.logs, Settings: settings("default"), BuilderKey: func() string { return "key" },
 		DeployTimeout: p.deployTimeout, Drain: time.Millisecond, Parallel: 4,
 	}
 }

@@ -132,8 +132,12 @@ type Spec struct {
 	Memory     int64    // bytes; 0: the default limit
 	CPU        int64    // shares; 0: the default
 	Tags       map[string]string
-	Hostname   string
+	Hostname   string // that it has; empty: the scheduler's choice
 }
+
+// ServerHostname as a Spec's Hostname stands for the name of the host on which
+// the container runs.
+const ServerHostname = "%H"
 
 // State of a container, as users see it in `deis ps`.
 type State string
@@ -243,4 +247,5 @@ type Settings interface {
 	Domain() string           // of the platform
 	Subdomain() string        // of the controller; also reserved as an app id
 	RegistrationMode() string // enabled, disabled or admin_only
+	UnitHostname() string     // of containers: default, application or server
 }

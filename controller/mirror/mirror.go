@@ -94,6 +94,9 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}
 }
 
+// Once makes one pass, whether or not Run runs, here or in another process.
+func (m *Mirror) Once(ctx context.Context) error { return m.numbered(ctx) }
+
 // Update returns when a pass that began after the call has succeeded. Calls
 // that come while one is under way share the next. If none succeeds in time,
 // because etcd or the database is away, the error is of kind Unavailable; Run
