@@ -30,6 +30,7 @@ type Tx interface {
 	AppRecords
 	ReleaseRecords
 	ContainerRecords
+	CredentialRecords
 }
 
 // UserRecords are accounts with their tokens and keys.
@@ -123,6 +124,16 @@ type ContainerRecords interface {
 	DeleteContainers(ctx context.Context, uuids []string) error
 }
 
+// CredentialRecords are what apps show to other registries.
+type CredentialRecords interface {
+	// SetCredential replaces what the app showed to the registry before.
+	SetCredential(ctx context.Context, c Credential, password Secret) (Credential, error)
+	Credentials(ctx context.Context, app string, p Page) ([]Credential, int, error)
+	// Logins are the app's credentials with their passwords.
+	Logins(ctx context.Context, app string) ([]Login, error)
+	DeleteCredential(ctx context.Context, app, registry string) error
+}
+
 // Spec is a container to create.
 type Spec struct {
 	Identity   labels.Identity
@@ -210,6 +221,9 @@ type Images interface {
 	// returns the new manifest's digest. A source that is an image of the
 	// platform, other than the app's own pushed build, is kind Forbidden.
 	Release(ctx context.Context, in ReleaseImage) (digest string, err error)
+	// Ours says whether a registry, as host or host:port, is the platform's, or
+	// may not be asked because its address is.
+	Ours(registry string) bool
 	// Prune deletes the app's release images except the newest keep.
 	Prune(ctx context.Context, app string, keep int) error
 	// Delete deletes all of the app's images and frees their space.
@@ -224,6 +238,7 @@ type ReleaseImage struct {
 	SHA     string // of the build; empty: Image is from elsewhere
 	Build   string // UUID of the build
 	Env     map[string]string
+	Logins  []Login // the app's, each for its registry only
 }
 
 // Mirror is etcd as the routers, publishers and builders know it.

@@ -170,8 +170,12 @@ func (c *Controller) publish(ctx context.Context, s *snapshot) error {
 		env = map[string]string{}
 	}
 	maps.Copy(env, releaseEnv(s.release.App, s.release.Version))
+	logins, err := c.logins(ctx, s.build)
+	if err != nil {
+		return err
+	}
 	digest, err := c.Images.Release(ctx, ReleaseImage{
-		App: s.release.App, Version: s.release.Version, Image: s.build.Image, SHA: s.build.SHA, Build: s.build.UUID, Env: env,
+		App: s.release.App, Version: s.release.Version, Image: s.build.Image, SHA: s.build.SHA, Build: s.build.UUID, Env: env, Logins: logins,
 	})
 	if err != nil {
 		return err

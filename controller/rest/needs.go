@@ -16,6 +16,7 @@ type Controller interface {
 	Apps
 	Perms
 	Domains
+	Credentials
 	Logs
 	Configs
 	Builds
@@ -76,6 +77,13 @@ type Domains interface {
 	Domains(ctx context.Context, by deis.User, app string, p deis.Page) ([]deis.Domain, int, error)
 	AddDomain(ctx context.Context, by deis.User, app, domain string) (deis.Domain, error)
 	RemoveDomain(ctx context.Context, by deis.User, app, domain string) error
+}
+
+// Credentials are what an app shows to other registries.
+type Credentials interface {
+	Credentials(ctx context.Context, by deis.User, app string, p deis.Page) ([]deis.Credential, int, error)
+	SetCredential(ctx context.Context, by deis.User, app string, in deis.Login) (deis.Credential, error)
+	RemoveCredential(ctx context.Context, by deis.User, app, registry string) error
 }
 
 // Logs are an app's last lines, empty if there are none.
