@@ -43,6 +43,9 @@ func (c *Controller) repair(ctx context.Context, app string) error {
 		if err := c.clear(ctx, replacing, 0); err != nil {
 			return err
 		}
+		if err := c.forgive(ctx, replacing); err != nil {
+			return err
+		}
 		if err := c.Records.SetPhase(ctx, uuids(replacing), Serving); err != nil {
 			return err
 		}

@@ -121,6 +121,8 @@ type ContainerRecords interface {
 	// all apps if app is empty.
 	Containers(ctx context.Context, app string) ([]Container, error)
 	SetPhase(ctx context.Context, uuids []string, p Phase) error
+	// SetCrashed changes nothing else, and says how many it changed.
+	SetCrashed(ctx context.Context, uuids []string, crashed bool) (changed int, err error)
 	DeleteContainers(ctx context.Context, uuids []string) error
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Process is a container with the state that the scheduler sees.
@@ -57,16 +58,17 @@ func (c *Controller) processes(ctx context.Context, app string) ([]Process, erro
 	if err != nil {
 		return nil, err
 	}
-	states := make(map[string]State, len(statuses))
+	seen := make(map[string]Status, len(statuses))
 	for _, s := range statuses {
-		states[s.UUID] = s.State
+		seen[s.UUID] = s
 	}
 	var out []Process
 	for _, row := range rows {
 		if row.Phase == Leaving {
 			continue
 		}
-		state, ok := states[row.UUID]
+		st, ok := seen[row.UUID]
+		state := shownState(row, st, time.Now())
 		if !ok {
 			state = StateInitialized
 			if row.Phase != Starting {
@@ -287,6 +289,9 @@ func (c *Controller) restart(ctx context.Context, row Container) error {
 		return err
 	}
 	if err := c.clear(ctx, one, c.Drain); err != nil {
+		return err
+	}
+	if err := c.forgive(ctx, one); err != nil {
 		return err
 	}
 	if err := c.Records.SetPhase(ctx, uuids(one), Serving); err != nil {
