@@ -184,9 +184,9 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 	if err != nil {
 		return err
 	}
-	timeout := c.DeployTimeout
-	if h := s.config.healthCheck(); h != nil {
-		timeout += h.Delay()
+	timeout, check := c.DeployTimeout, s.config.healthCheck()
+	if check != nil {
+		timeout += check.Delay()
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Parallel)
@@ -205,7 +205,7 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return c.awaitReady(ctx, app, rows, revision, timeout)
+	return c.awaitReady(ctx, app, rows, revision, timeout, check != nil)
 }
 
 // startError makes a scheduler's failure fit for users.

@@ -21,6 +21,7 @@ type routes struct {
 	bad       []jobid.ID     // ended while announced
 	lowest    map[string]int // the fewest announced since watch, by app
 	detail    string         // of failed checks
+	check     func() string  // detail, if it changes
 }
 
 // announce does what the publisher does when a container has started.
@@ -125,7 +126,12 @@ func (r *routes) Announced(ctx context.Context, job jobid.ID, after int64) error
 	}
 }
 
-func (r *routes) CheckDetail(context.Context, jobid.ID) (string, error) { return r.detail, nil }
+func (r *routes) CheckDetail(context.Context, jobid.ID) (string, error) {
+	if r.check != nil {
+		return r.check(), nil
+	}
+	return r.detail, nil
+}
 
 func (r *routes) Withdraw(_ context.Context, containers map[jobid.ID]string) error {
 	r.mu.Lock()
