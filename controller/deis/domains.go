@@ -31,6 +31,9 @@ func (c *Controller) AddDomain(ctx context.Context, by User, app, name string) (
 	if d, err := c.Records.Domain(ctx, name); err == nil && d.App != app {
 		return Domain{}, Field("domain", "The domain %s is already in use by another app", name)
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return Domain{}, err
+	}
 	d, err := c.Records.CreateDomain(ctx, Domain{App: app, Owner: by.Username, Domain: name})
 	if err != nil {
 		return Domain{}, err
@@ -42,6 +45,9 @@ func (c *Controller) AddDomain(ctx context.Context, by User, app, name string) (
 // RemoveDomain ends what AddDomain began.
 func (c *Controller) RemoveDomain(ctx context.Context, by User, app, name string) error {
 	if _, err := c.authorize(ctx, by, app, Own); err != nil {
+		return err
+	}
+	if err := c.etcdAnswers(ctx); err != nil {
 		return err
 	}
 	if err := c.Records.DeleteDomain(ctx, app, strings.ToLower(name)); err != nil {

@@ -23,6 +23,9 @@ func (c *Controller) AddKey(ctx context.Context, by User, id, public string) (Ke
 	if err != nil {
 		return Key{}, err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return Key{}, err
+	}
 	key, err := c.Records.CreateKey(ctx, Key{Owner: by.Username, ID: id, Public: public, Fingerprint: fingerprint})
 	if err != nil {
 		return Key{}, err
@@ -66,6 +69,9 @@ func (c *Controller) Key(ctx context.Context, by User, id string) (Key, error) {
 
 // RemoveKey deletes one of the user's keys.
 func (c *Controller) RemoveKey(ctx context.Context, by User, id string) error {
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	if err := c.Records.DeleteKey(ctx, by.Username, id); err != nil {
 		return err
 	}

@@ -136,10 +136,13 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 	if err != nil {
 		return err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	structure, add, surplus := planScale(a, latest, inPhase(rows, Serving), want)
 	c.event(app, by.Username+" scaled containers "+describe(want))
 	started, err := c.start(ctx, app, add, s)
-	if err != nil {
+	if err = because(ctx, err); err != nil {
 		c.undo(ctx, app)
 		c.fail(app, "scaling failed: "+sentence(err))
 		return err
@@ -259,9 +262,12 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 	if len(chosen) == 0 {
 		return []Process{}, nil
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return nil, err
+	}
 	c.event(app, by.Username+" restarted "+strings.Join(names(chosen), " "))
 	for _, row := range chosen {
-		if err := c.restart(ctx, row); err != nil {
+		if err := because(ctx, c.restart(ctx, row)); err != nil {
 			c.fail(app, "restart failed: "+sentence(err))
 			c.queue.add(app)
 			return nil, err

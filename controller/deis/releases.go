@@ -103,6 +103,9 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 	if app, err = c.Records.App(ctx, app.ID); err != nil { // its structure, now that nobody else changes it
 		return Release{}, err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return Release{}, err
+	}
 
 	var prev, next snapshot
 	err = c.Records.InTx(ctx, func(tx Tx) error {
@@ -149,7 +152,7 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 		c.event(app.ID, "No build associated with this release to publish")
 		return next.release, c.Mirror.Update(ctx)
 	}
-	if err := c.deploy(ctx, app, &next); err != nil {
+	if err := because(ctx, c.deploy(ctx, app, &next)); err != nil {
 		c.undo(ctx, app.ID)
 		c.keepImages(context.WithoutCancel(ctx), app.ID)
 		c.fail(app.ID, fmt.Sprintf("release v%d failed: %s", next.release.Version, sentence(err)))

@@ -177,6 +177,9 @@ func (c *Controller) DestroyApp(ctx context.Context, by User, id string) error {
 		return err
 	}
 	defer unlock()
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	if err := c.Records.MarkDestroyed(ctx, id); err != nil {
 		return err
 	}

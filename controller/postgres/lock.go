@@ -47,9 +47,13 @@ func (l *locks) lose(cause error) {
 }
 
 func (l *locks) close() {
-	l.lose(errors.New("the controller ends"))
+	l.lose(deis.ErrStopping)
 	l.pool.Close()
 }
+
+// HandOver cancels all operations that hold a lock, because the controller ends.
+// Each keeps its lock until it has undone what it did.
+func (db *DB) HandOver() { db.locks.lose(deis.ErrStopping) }
 
 // Lock holds the lock of an app until unlock is called, which may be done
 // more than once. A process that ends, or whose host does, loses its locks:
@@ -167,8 +171,12 @@ func hold(ctx context.Context, app string, conn *pgxpool.Conn, place context.Con
 	var lost atomic.Bool
 	lose := func(cause error) {
 		lost.Store(true)
-		cancel(&deis.Error{Kind: deis.Unavailable, Detail: "The database is not available.",
-			Err: fmt.Errorf("the lock of %s is lost: %w", app, cause)})
+		detail := "The database is not available."
+		var told *deis.Error
+		if errors.As(cause, &told) {
+			detail = told.Detail
+		}
+		cancel(&deis.Error{Kind: deis.Unavailable, Detail: detail, Err: fmt.Errorf("the lock of %s is lost: %w", app, cause)})
 	}
 	watch, stopWatch := context.WithCancel(context.WithoutCancel(ctx))
 	watched := make(chan struct{})
