@@ -107,6 +107,9 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 	if err != nil || len(want) == 0 {
 		return err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	ctx, unlock, err := c.lock(ctx, app, lockWait)
 	if err != nil {
 		return err
@@ -134,9 +137,6 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 	}
 	rows, err := c.Records.Containers(ctx, app)
 	if err != nil {
-		return err
-	}
-	if err := c.etcdAnswers(ctx); err != nil {
 		return err
 	}
 	structure, add, surplus := planScale(a, latest, inPhase(rows, Serving), want)
@@ -247,6 +247,9 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
 		return nil, err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return nil, err
+	}
 	ctx, unlock, err := c.lock(ctx, app, lockWait)
 	if err != nil {
 		return nil, err
@@ -261,9 +264,6 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 	})
 	if len(chosen) == 0 {
 		return []Process{}, nil
-	}
-	if err := c.etcdAnswers(ctx); err != nil {
-		return nil, err
 	}
 	c.event(app, by.Username+" restarted "+strings.Join(names(chosen), " "))
 	for _, row := range chosen {

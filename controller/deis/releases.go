@@ -95,15 +95,15 @@ func fill(ctx context.Context, tx Tx, r Release) (s snapshot, err error) {
 // the release is deleted with its build or config, and the containers that
 // served before still do.
 func (c *Controller) release(ctx context.Context, app App, by User, wait time.Duration, prepare func(context.Context, Tx, previous) (draft, error)) (Release, error) {
+	if err := c.etcdAnswers(ctx); err != nil {
+		return Release{}, err
+	}
 	ctx, unlock, err := c.lock(ctx, app.ID, wait)
 	if err != nil {
 		return Release{}, err
 	}
 	defer unlock()
 	if app, err = c.Records.App(ctx, app.ID); err != nil { // its structure, now that nobody else changes it
-		return Release{}, err
-	}
-	if err := c.etcdAnswers(ctx); err != nil {
 		return Release{}, err
 	}
 

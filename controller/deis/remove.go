@@ -172,14 +172,14 @@ func (c *Controller) DestroyApp(ctx context.Context, by User, id string) error {
 	if _, err := c.authorize(ctx, by, id, Own); err != nil {
 		return err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	ctx, unlock, err := c.lock(ctx, id, lockWait)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := c.etcdAnswers(ctx); err != nil {
-		return err
-	}
 	if err := c.Records.MarkDestroyed(ctx, id); err != nil {
 		return err
 	}

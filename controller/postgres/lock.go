@@ -137,15 +137,25 @@ const (
 // acquire takes the lock on a connection of its own, waiting for other
 // controllers until deadline.
 func (l *locks) acquire(ctx context.Context, app string, deadline time.Time) (*pgxpool.Conn, error) {
+	conn, worn, err := l.try(ctx, app, deadline)
+	if worn && ctx.Err() == nil {
+		l.pool.Reset() // those of before the database was away
+		conn, _, err = l.try(ctx, app, deadline)
+	}
+	return conn, err
+}
+
+// try is acquire; worn says that a connection broke which the pool had.
+func (l *locks) try(ctx context.Context, app string, deadline time.Time) (conn *pgxpool.Conn, worn bool, err error) {
 	left := time.Until(deadline)
 	connecting, cancel := context.WithTimeout(ctx, max(left, connectTimeout))
 	defer cancel()
-	conn, err := l.pool.Acquire(connecting)
+	conn, err = l.pool.Acquire(connecting)
 	if err != nil {
 		if s := l.pool.Stat(); ctx.Err() == nil && s.AcquiredConns() == s.MaxConns() {
-			return nil, &deis.Error{Kind: deis.Unavailable, Detail: "Too many operations are in progress. Try again later.", Err: err}
+			return nil, false, &deis.Error{Kind: deis.Unavailable, Detail: "Too many operations are in progress. Try again later.", Err: err}
 		}
-		return nil, translate(err)
+		return nil, false, translate(err)
 	}
 	left = max(time.Millisecond, time.Until(deadline)) // 0 would mean for ever
 	waiting, cancel := context.WithTimeout(ctx, left+statementTimeout)
@@ -154,14 +164,15 @@ func (l *locks) acquire(ctx context.Context, app string, deadline time.Time) (*p
 	batch.Queue(setLockTimeout, pgx.NamedArgs{"milliseconds": strconv.FormatInt(left.Milliseconds(), 10)})
 	batch.Queue(advisoryLock, pgx.NamedArgs{"app": app})
 	if err = conn.SendBatch(waiting, batch).Close(); err == nil {
-		return conn, nil
+		return conn, false, nil
 	}
+	worn = conn.Conn().IsClosed() && waiting.Err() == nil
 	discard(conn)
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == codeLockTimeout {
-		return nil, busy(app)
+		return nil, false, busy(app)
 	}
-	return nil, translate(err)
+	return nil, worn, translate(err)
 }
 
 // hold watches over a lock: the context ends when the session does, or when
