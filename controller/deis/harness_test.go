@@ -31,6 +31,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 type platform struct {
 	*testing.T
 	db     *postgres.DB
+	place  postgres.Source
 	engine *mock.Scheduler
 	routes *routes
 	images *images
@@ -50,7 +51,8 @@ func newPlatform(t *testing.T) *platform {
 	p.routes = &routes{announced: map[jobid.ID]int64{}, withdrawn: map[jobid.ID]string{}, changed: make(chan struct{})}
 	place, err := postgres.Parse(pgtest.New(t))
 	p.must(err)
-	p.db, err = postgres.Connect(t.Context(), quiet, func(context.Context) (postgres.Config, error) { return place, nil })
+	p.place = func(context.Context) (postgres.Config, error) { return place, nil }
+	p.db, err = postgres.Connect(t.Context(), quiet, p.place)
 	p.must(err)
 	t.Cleanup(p.db.Close)
 	p.engine = mock.New(mock.Options{
