@@ -37,7 +37,7 @@
 //
 // # When a dependency is away
 //
-// PostgreSQL or etcd: requests are answered with 503 and a sentence; what runs
-// goes on. The Engine or the registry: what needs them fails with 503, the
+// PostgreSQL: requests are answered with 503 and a sentence. etcd: so are those
+// that change what it must show, and nothing is changed. What runs goes on. The Engine or the registry: what needs them fails with 503, the
 // app's old release goes on. Each is found again without a restart.
 package controller

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -203,6 +204,7 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 		})
 	}
 	if err := g.Wait(); err != nil {
+		c.tellStartError(app, err)
 		return err
 	}
 	return c.awaitReady(ctx, app, rows, revision, timeout, check != nil)
@@ -210,11 +212,40 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 
 // startError makes a scheduler's failure fit for users.
 func (c *Controller) startError(row Container, verb string, err error) error {
-	var e *Error
-	if errors.As(err, &e) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &Error{Kind: Unavailable, Detail: row.Job().Process() + " could not be " + past(verb) + ": " + err.Error(), Err: err}
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Kind: Unavailable, Detail: row.Job().Process() + " could not be " + past(verb) + ": " + err.Error(), Err: err}
+	}
+	return startFailure{e, row, verb}
+}
+
+// startFailure is an Error that knows what it is about.
+type startFailure struct {
+	err  *Error
+	row  Container
+	verb string
+}
+
+func (f startFailure) Error() string { return f.err.Error() }
+
+func (f startFailure) Unwrap() error { return f.err }
+
+// tellStartError writes a scheduler's failure into the app's log, as Deis v1
+// worded it.
+func (c *Controller) tellStartError(app string, err error) {
+	var f startFailure
+	if !errors.As(err, &f) {
+		return
+	}
+	level, all := "ERROR", "aborting, failed to create some containers"
+	if f.verb == "start" {
+		level, all = "WARNING", "warning, some containers failed to start"
+	}
+	c.AppLogs.Event(level, app, fmt.Sprintf("%s (%s): %s", f.row.Job(), f.verb, sentence(f.err)))
+	c.AppLogs.Event(level, app, all)
 }
 
 func past(verb string) string {
