@@ -36,9 +36,16 @@ type matrix struct {
 
 // world is what cells may use until one has changed it.
 type world struct {
-	n      int
+	own     things            // of those who ask
+	foreign things            // of the stranger, and of guest, who has access to every app
+	digest  map[string]string // of all that is there, nil if something was made since
+}
+
+// things are what was made for cells.
+type things struct {
+	n      int               // of their names
 	tokens map[string]string // by user
-	made   map[string]string // what there is, by what it is for
+	made   map[string]string // by what it is for
 }
 
 func newMatrix(t *testing.T) *matrix {
@@ -55,7 +62,7 @@ func newMatrix(t *testing.T) *matrix {
 	s.must(err)
 	d := s.database
 	m.records = pgtest.Digests(t, fmt.Sprintf("postgres://%s:%s@%s:%d/%s?sslmode=disable", url.PathEscape(d.User), url.PathEscape(d.Password), d.Host, d.Port, d.Name))
-	m.reset()
+	m.reset(true)
 	return m
 }
 
@@ -67,15 +74,29 @@ func (m *matrix) in(t *testing.T) *matrix {
 	return &inside
 }
 
-// reset begins a new world: nothing in it has been touched.
-func (m *matrix) reset() {
-	*m.world = world{n: m.world.n + 1, tokens: map[string]string{}, made: map[string]string{}}
+// reset forgets what a cell has changed: new things are made for the next.
+func (m *matrix) reset(foreign bool) {
+	w := m.world
+	w.digest = nil
+	w.own = things{n: w.own.n + 1, tokens: map[string]string{}, made: map[string]string{}}
+	if foreign {
+		w.foreign = things{n: w.foreign.n + 1, tokens: map[string]string{}, made: map[string]string{}}
+	}
+}
+
+// of are the things among which what is called so is.
+func (m *matrix) of(name string) *things {
+	if strings.Contains(name, "stranger") || strings.Contains(name, "guest") {
+		return &m.world.foreign
+	}
+	return &m.world.own
 }
 
 // register sets who may register and waits until the controller knows: nobody
 // who registers badly is then answered with the code.
 func (m *matrix) register(mode string, code int) {
 	m.put(keys.RegistrationKey, mode)
+	m.world.digest = nil
 	anybody := client{url: m.url, http: m.http}
 	m.eventually(func() string {
 		if a := m.call(anybody, "POST", "/v1/auth/register", `{"username":"?","password":"p"}`); a.code != code {
@@ -97,10 +118,20 @@ func (m *matrix) digest() map[string]string {
 	return d
 }
 
+// before is the digest before a request.
+func (m *matrix) before() map[string]string {
+	m.Helper()
+	if m.world.digest == nil {
+		m.world.digest = m.digest()
+	}
+	return maps.Clone(m.world.digest)
+}
+
 // unchanged fails if something is not as it was.
 func (m *matrix) unchanged(before map[string]string) {
 	m.Helper()
 	after := m.digest()
+	m.world.digest = after
 	for _, where := range slices.Sorted(maps.Keys(after)) {
 		if after[where] != before[where] {
 			m.Errorf("%s was %q, is %q", where, before[where], after[where])
@@ -157,14 +188,16 @@ func (m *matrix) fixture(role, object string) fixture {
 }
 
 // name is something's name in this world.
-func (m *matrix) name(of string) string { return fmt.Sprintf("%s-%d", of, m.world.n) }
+func (m *matrix) name(what string) string { return fmt.Sprintf("%s-%d", what, m.of(what).n) }
 
-// once makes what there is one of in this world.
+// once makes what there is one of.
 func (m *matrix) once(what string, make func() string) string {
-	if _, ok := m.world.made[what]; !ok {
-		m.world.made[what] = make()
+	made := m.of(what).made
+	if _, ok := made[what]; !ok {
+		made[what] = make()
+		m.world.digest = nil
 	}
-	return m.world.made[what]
+	return made[what]
 }
 
 // user is a user's client.
@@ -180,10 +213,10 @@ func (m *matrix) user(name string) client {
 		token := fmt.Sprintf("%x", sha256.Sum256([]byte(rand.Text())))[:40]
 		hash := sha256.Sum256([]byte(token))
 		m.must(m.db.CreateToken(m.Context(), username, hash[:]))
-		m.world.tokens[name] = token
+		m.of(name).tokens[name] = token
 		return username
 	})
-	return client{url: m.url, token: m.world.tokens[name], http: m.http}
+	return client{url: m.url, token: m.of(name).tokens[name], http: m.http}
 }
 
 // app is a deployed app with a domain, and with access for guest.
@@ -220,28 +253,19 @@ func (m *matrix) public(of string) string {
 	})
 }
 
-// cert is the common name of a user's cert.
+// cert is the common name of a user's certificate.
 func (m *matrix) cert(of string) string {
 	m.Helper()
 	return m.once("cert "+of, func() string {
-		cn := m.name(of+"-cert") + ".example.org"
-		body := fmt.Sprintf(`{"certificate":"%s","key":"%s"}`, m.pair(cn, "cert"), m.pair(cn, "secret"))
-		m.succeed(m.user(of), "POST", "/v1/certs", body)
-		return cn
+		name := m.name(of) + ".example.info"
+		chain, key := selfSigned(m.T, name)
+		m.succeed(m.user(of), "POST", "/v1/certs", map[string]string{"certificate": chain, "key": key})
+		return name
 	})
 }
 
-// pair is a certificate for a host, or the secret that belongs to it, as it
-// stands in a JSON text.
-func (m *matrix) pair(host, part string) string {
-	m.Helper()
-	m.once("cert of "+host, func() string {
-		cert, secret := selfSigned(m.T, host)
-		m.once("secret of "+host, func() string { return strings.ReplaceAll(secret, "\n", `\n`) })
-		return strings.ReplaceAll(cert, "\n", `\n`)
-	})
-	return m.world.made[part+" of "+host]
-}
+// inJSON is a text as it is written between quotes.
+func inJSON(text string) string { return strings.ReplaceAll(text, "\n", `\n`) }
 
 func (m *matrix) succeed(c client, method, path string, body any) answer {
 	m.Helper()
@@ -252,7 +276,7 @@ func (m *matrix) succeed(c client, method, path string, body any) answer {
 	return a
 }
 
-var braces = regexp.MustCompile(`\{([a-z]+(?: [a-z]+)?)(?:=([^}]*))?\}`)
+var braces = regexp.MustCompile(`\{([a-z]+(?: [a-z]+)*)(?:=([^}]*))?\}`)
 
 // pattern is a path of the matrix as rest.Routes spells it.
 func pattern(path string) string { return braces.ReplaceAllString(path, "{$1}") }
@@ -302,16 +326,14 @@ func (f fixture) value(name string) string {
 		return byObject(f.name("new"), f.app("stranger", "stranger"), "")
 	case "new key":
 		return byObject(f.public("new"), f.public("stranger"), "")
-	case "new cert", "new secret":
-		host := byObject(f.name("new")+".example.org", f.cert("stranger"), "")
-		return f.pair(host, strings.TrimPrefix(name, "new "))
-	case "domain cert", "domain secret":
-		return f.pair(f.value("domain"), strings.TrimPrefix(name, "domain "))
-	case "cn":
-		if f.client.token == "" || f.object != "own" {
-			return byObject("none.org", f.cert("stranger"), "none.org")
-		}
-		return f.cert(f.role)
+	case "new cert", "new cert key": // the two belong together
+		host := byObject(f.name("new")+".example.info", f.cert("stranger"), f.app("stranger", "stranger")+".example.org")
+		both := f.once("pair "+host, func() string {
+			chain, key := selfSigned(f.T, host)
+			return inJSON(chain) + " " + inJSON(key)
+		})
+		i := strings.Index(both, ` -----BEGIN PRIVATE`)
+		return map[string]string{"new cert": both[:i], "new cert key": both[i+1:]}[name]
 	case "pusher":
 		if f.role == "builder" && f.object == "foreign" {
 			return user("friend")
@@ -333,6 +355,11 @@ func (f fixture) value(name string) string {
 		return f.ownApp() + ".example.org"
 	case "foreign domain":
 		return f.app("stranger", "stranger") + ".example.org"
+	case "cn":
+		if f.client.token == "" || f.object != "own" {
+			return byObject("none", f.cert("stranger"), "none")
+		}
+		return f.cert(f.role)
 	case "id":
 		if f.client.token == "" || f.object != "own" {
 			return byObject("none", f.key("stranger"), "none")

@@ -190,6 +190,9 @@ func (r *replay) arrange(words []string) error {
 	case verb == "deployed" && len(args) == 3 && args[1] == "by": // an app with web and worker processes
 		c := r.as("http://"+r.address, args[2])
 		r.deploy(c, args[0])
+	case verb == "certificate" && len(args) == 3 && args[1] == "for": // is kept, and its key, to be sent in JSON
+		chain, key := selfSigned(r.T, args[2])
+		r.kept[args[0]], r.kept[args[0]+"key"] = inJSON(chain), inJSON(key)
 	case verb == "put" && len(args) == 2: // a key of etcd; what follows is repeated until it shows
 		r.put(args[0], args[1])
 		r.until = true

@@ -18,8 +18,10 @@ func (h accounts) register(w http.ResponseWriter, r *request) error {
 		Username: f.optional("username"), Password: f.optional("password"),
 		Email: f.text("email"), FirstName: f.text("first_name"), LastName: f.text("last_name"),
 	}
-	if err := f.err(); err != nil {
-		return err
+	if f.err() != nil { // told at once with what else is wrong
+		f.required("username")
+		f.required("password")
+		return f.err()
 	}
 	var by *deis.User
 	if r.known {
