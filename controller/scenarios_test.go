@@ -27,21 +27,22 @@ type scenario struct {
 
 // groups are the scenarios by the names that spec section 9 gives to v1's tests.
 var groups = map[string][]scenario{
-	"middleware": middlewareScenarios,
-	"app":        appScenarios,
-	"auth":       authScenarios,
-	"build":      buildScenarios,
-	"config":     configScenarios,
-	"container":  containerScenarios,
-	"domain":     domainScenarios,
-	"healthz":    healthzScenarios,
-	"hooks":      hooksScenarios,
-	"key":        keyScenarios,
-	"limits":     limitsScenarios,
-	"perms":      permsScenarios,
-	"release":    releaseScenarios,
-	"scheduler":  schedulerScenarios,
-	"users":      usersScenarios,
+	"middleware":  middlewareScenarios,
+	"app":         appScenarios,
+	"auth":        authScenarios,
+	"build":       buildScenarios,
+	"certificate": certificateScenarios,
+	"config":      configScenarios,
+	"container":   containerScenarios,
+	"domain":      domainScenarios,
+	"healthz":     healthzScenarios,
+	"hooks":       hooksScenarios,
+	"key":         keyScenarios,
+	"limits":      limitsScenarios,
+	"perms":       permsScenarios,
+	"release":     releaseScenarios,
+	"scheduler":   schedulerScenarios,
+	"users":       usersScenarios,
 }
 
 // specScenarios are all of spec section 9.
