@@ -27,21 +27,22 @@ type scenario struct {
 
 // groups are the scenarios by the names that spec section 9 gives to v1's tests.
 var groups = map[string][]scenario{
-	"middleware": middlewareScenarios,
-	"app":        appScenarios,
-	"auth":       authScenarios,
-	"build":      buildScenarios,
-	"config":     configScenarios,
-	"container":  containerScenarios,
-	"domain":     domainScenarios,
-	"healthz":    healthzScenarios,
-	"hooks":      hooksScenarios,
-	"key":        keyScenarios,
-	"limits":     limitsScenarios,
-	"perms":      permsScenarios,
-	"release":    releaseScenarios,
-	"scheduler":  schedulerScenarios,
-	"users":      usersScenarios,
+	"middleware":  middlewareScenarios,
+	"app":         appScenarios,
+	"auth":        authScenarios,
+	"build":       buildScenarios,
+	"certificate": certificateScenarios,
+	"config":      configScenarios,
+	"container":   containerScenarios,
+	"domain":      domainScenarios,
+	"healthz":     healthzScenarios,
+	"hooks":       hooksScenarios,
+	"key":         keyScenarios,
+	"limits":      limitsScenarios,
+	"perms":       permsScenarios,
+	"release":     releaseScenarios,
+	"scheduler":   schedulerScenarios,
+	"users":       usersScenarios,
 }
 
 // specScenarios are all of spec section 9.
@@ -146,6 +147,7 @@ func hasTest(t *testing.T, folder, test string) bool {
 func TestScenariosOf(t *testing.T) {
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
 		t.Run(group, func(t *testing.T) {
+			t.Parallel() // they wait, most of the time
 			w := newStage(t)
 			for _, s := range groups[group] {
 				t.Run(s.name, func(t *testing.T) {
