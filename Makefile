@@ -57,7 +57,7 @@ test-fresh: images ## the demo on a bare Debian 12 with nothing installed, and a
 bench: images ## measure, and write docs/performance.md and bench/results/
 	go run ./bench
 
-fuzz: ## run each fuzz target 1,000,000 times (FUZZ_COUNT)
+fuzz: ## run each fuzz target 1,000,000 times (FUZZ_COUNT FUZZ_TARGETS), and note it in tests/fuzz.tsv
 	@tests/fuzz.sh
 
 dist: ## the command-line tools for other machines, in dist/

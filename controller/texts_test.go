@@ -56,7 +56,7 @@ func TestEveryErrorIsShown(t *testing.T) {
 	}
 }
 
-var verbs = regexp.MustCompile(`%[sdvq]`)
+var verbs = regexp.MustCompile(`%(?:\.\d+)?[sdvqf]`)
 
 // asPattern is a format as it is found in answers, or in strings of Go.
 func asPattern(format string) *regexp.Regexp {

@@ -32,15 +32,15 @@ record() {
 }
 
 main() {
-  local package target list out last
+  local package target list last
   list=$(targets)
   [[ -n $list ]] || { echo "fuzz: there is no target" >&2 && exit 1; }
   list=$(grep -E -- "$ONLY" <<<"$list") || { echo "fuzz: no target matches $ONLY" >&2 && exit 1; }
-  out=$(mktemp)
+  out=$(mktemp) # of go
   trap 'rm -f "$out"' EXIT
   while read -r package target; do
     echo "fuzz: $package $target ($COUNT executions)"
-    ${FUZZ_RUN:-} go test -run '^$' -fuzz "^$target\$" -fuzztime "${COUNT}x" "$package" </dev/null | tee "$out"
+    ${FUZZ_RUN:-} go test -run '^$' -fuzz "^$target\$" -fuzztime "${COUNT}x" -fuzzminimizetime 100x "$package" </dev/null | tee "$out"
     last=$(grep -oP 'execs: \d+.*total: \d+' "$out" | tail -1)
     [[ -n $last ]] || { echo "fuzz: go does not say how often $target ran" >&2 && exit 1; }
     record "$package" "$target" "$(grep -oP 'execs: \K\d+' <<<"$last")" "$(grep -oP 'total: \K\d+' <<<"$last")"

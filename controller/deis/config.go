@@ -46,15 +46,7 @@ func (c *Controller) Config(ctx context.Context, by User, app string) (Config, e
 	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
 		return Config{}, err
 	}
-	return c.currentConfig(ctx, c.Records, app)
-}
-
-func (c *Controller) currentConfig(ctx context.Context, tx Tx, app string) (Config, error) {
-	r, err := tx.LatestRelease(ctx, app)
-	if err != nil {
-		return Config{}, err
-	}
-	return tx.Config(ctx, app, r.Config)
+	return c.Records.LatestConfig(ctx, app)
 }
 
 // SetConfig merges a change into the config of the latest release and deploys

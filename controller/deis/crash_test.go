@@ -38,15 +38,6 @@ func (l *life) step(what string) error {
 	return nil
 }
 
-// end ends it here.
-func (l *life) end(where string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.dead {
-		l.dead, l.last = true, where
-	}
-}
-
 func (l *life) ended() (dead bool, last string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -230,11 +221,11 @@ type mortalMirror struct {
 	life *life
 }
 
-func (m mortalMirror) Update(ctx context.Context) error {
+func (m mortalMirror) Update(ctx context.Context, parts ...deis.Part) error {
 	if err := m.life.step("Update"); err != nil {
 		return err
 	}
-	return m.Mirror.Update(ctx)
+	return m.Mirror.Update(ctx, parts...)
 }
 
 type mortalLogs struct {

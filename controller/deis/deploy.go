@@ -85,9 +85,14 @@ func (c *Controller) repair(ctx context.Context, app string) error {
 	return nil
 }
 
-// undo is repair after a failure, when the operation's context may be over. If
-// it fails too, the next operation or Reconcile does it.
+// undo is repair after a failure. If it fails too, the next operation or
+// Reconcile does it. So it is when the operation's context is over: that may be
+// because the lock was lost, and what is unfinished now be somebody else's.
 func (c *Controller) undo(ctx context.Context, app string) {
+	if ctx.Err() != nil {
+		c.queue.add(app)
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	if err := c.repair(ctx, app); err != nil {
@@ -131,7 +136,7 @@ func (c *Controller) deploy(ctx context.Context, app App, next *snapshot) error 
 	c.hit(ctx, afterCommit)
 	// From here on the release stands. What fails now is finished by the
 	// background, and must not be told as a failed deploy.
-	if err := c.Mirror.Update(ctx); err != nil {
+	if err := c.Mirror.Update(ctx, PartConfigs); err != nil {
 		c.Log.Warn("etcd is behind the records", "app", app.ID, "err", err)
 	}
 	c.hit(ctx, afterMirror)

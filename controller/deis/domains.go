@@ -43,7 +43,7 @@ func (c *Controller) AddDomain(ctx context.Context, by User, app, name string) (
 		return Domain{}, err
 	}
 	c.event(app, fmt.Sprintf("domain %s added", name))
-	return d, c.Mirror.Update(ctx)
+	return d, c.Mirror.Update(ctx, PartDomains)
 }
 
 // RemoveDomain ends what AddDomain began.
@@ -56,5 +56,5 @@ func (c *Controller) RemoveDomain(ctx context.Context, by User, app, name string
 		return err
 	}
 	c.event(app, fmt.Sprintf("domain %s removed", name))
-	return c.Mirror.Update(ctx)
+	return c.Mirror.Update(ctx, PartDomains)
 }

@@ -21,6 +21,22 @@ import (
 	"github.com/deis/deis/internal/labels"
 )
 
+// end ends it here.
+func (l *life) end(where string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.dead {
+		l.dead, l.last = true, where
+	}
+}
+
+// versions are those that there are images of.
+func (i *images) versions(app string) []int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Sorted(slices.Values(i.tags[app]))
+}
+
 // state is what an app is like at rest.
 type state struct {
 	version   int

@@ -184,13 +184,6 @@ func (i *images) Withdraw(_ context.Context, app string, version int) error {
 
 func (i *images) Prune(context.Context, string, int) error { return nil }
 
-// versions are those that there are images of.
-func (i *images) versions(app string) []int {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return slices.Sorted(slices.Values(i.tags[app]))
-}
-
 func (i *images) Delete(_ context.Context, app string) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -207,7 +200,7 @@ func (i *images) gone(app string) bool {
 
 type mirror struct{ update func() error }
 
-func (m *mirror) Update(context.Context) error {
+func (m *mirror) Update(context.Context, ...deis.Part) error {
 	if m.update != nil {
 		return m.update()
 	}

@@ -32,7 +32,7 @@ func (c *Controller) AddKey(ctx context.Context, by User, id, public string) (Ke
 	if err != nil {
 		return Key{}, err
 	}
-	return stored, c.Mirror.Update(ctx)
+	return stored, c.Mirror.Update(ctx, PartKeys)
 }
 
 // Bounds of public keys. Those of RSA are what Go's and OpenSSH's own
@@ -96,5 +96,5 @@ func (c *Controller) RemoveKey(ctx context.Context, by User, id string) error {
 	if err := c.Records.DeleteKey(ctx, by.Username, id); err != nil {
 		return err
 	}
-	return c.Mirror.Update(ctx)
+	return c.Mirror.Update(ctx, PartKeys)
 }

@@ -114,6 +114,8 @@ type ReleaseRecords interface {
 	WithdrawRelease(ctx context.Context, uuid string) error
 	Release(ctx context.Context, app string, version int) (Release, error)
 	LatestRelease(ctx context.Context, app string) (Release, error)
+	// LatestConfig is the config of that release.
+	LatestConfig(ctx context.Context, app string) (Config, error)
 	Releases(ctx context.Context, app string, p Page) ([]Release, int, error)
 	// PendingReleases are those of one app, of all apps if app is empty.
 	PendingReleases(ctx context.Context, app string) ([]Release, error)
@@ -248,9 +250,21 @@ type ReleaseImage struct {
 // Mirror is etcd as the routers, publishers and builders know it.
 type Mirror interface {
 	// Update returns when etcd says what the records said at the time of the
-	// call.
-	Update(ctx context.Context) error
+	// call: those parts of them that are named, all if none is.
+	Update(ctx context.Context, parts ...Part) error
 }
+
+// Part is a kind of records that etcd has, for who has changed only that.
+type Part string
+
+// Parts.
+const (
+	PartApps    Part = "apps" // that they exist
+	PartDomains Part = "domains"
+	PartKeys    Part = "keys"
+	PartCerts   Part = "certs"
+	PartConfigs Part = "configs" // the settings among the values of the latest releases
+)
 
 // AppLogs are the apps' logs.
 type AppLogs interface {

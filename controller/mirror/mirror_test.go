@@ -40,7 +40,7 @@ type records struct {
 	hook  func() // called by each read, before it
 }
 
-func (r *records) State(context.Context, []string) ([]string, []deis.Domain, []deis.Key, []deis.Pair, []deis.Config, error) {
+func (r *records) State(_ context.Context, _ []string, parts ...deis.Part) (apps []string, domains []deis.Domain, keys []deis.Key, certs []deis.Pair, configs []deis.Config, err error) {
 	r.mu.Lock()
 	hook := r.hook
 	r.mu.Unlock()
@@ -50,7 +50,17 @@ func (r *records) State(context.Context, []string) ([]string, []deis.Domain, []d
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reads++
-	return slices.Clone(r.apps), nil, r.keys, r.certs, nil, r.err
+	asked := func(p deis.Part) bool { return len(parts) == 0 || slices.Contains(parts, p) }
+	if asked(deis.PartApps) {
+		apps = slices.Clone(r.apps)
+	}
+	if asked(deis.PartKeys) {
+		keys = r.keys
+	}
+	if asked(deis.PartCerts) {
+		certs = r.certs
+	}
+	return apps, nil, keys, certs, nil, r.err
 }
 
 func (r *records) set(change func(r *records)) {
@@ -137,6 +147,47 @@ func TestPassOverWhatIsRightWritesNothing(t *testing.T) {
 	if after, err := kv.Revision(t.Context()); after != before || err != nil {
 		t.Error(before, after, err)
 	}
+}
+
+// An update of one part neither reads nor writes the others; what is wrong
+// there waits for a pass over all.
+func TestUpdateOfAPart(t *testing.T) {
+	kv := etcdtest.New(t)
+	r := &records{apps: []string{"a"}}
+	m := run(t, r, kv)
+	must(t, m.Update(t.Context()))
+	put(t, kv, "/deis/services/gone", "/deis/domains/gone.org", "/deis/builder/users/gone/aa")
+	r.set(func(r *records) {
+		r.apps = []string{"b"}
+		r.keys = []deis.Key{{Owner: "bob", Fingerprint: "aa", Public: "p"}}
+	})
+	must(t, m.Update(t.Context(), deis.PartKeys))
+	has(t, kv, "/deis/services/a", "/deis/services/gone", "/deis/domains/gone.org", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+	must(t, m.Update(t.Context(), deis.PartApps, deis.PartKeys))
+	has(t, kv, "/deis/services/b", "/deis/domains/gone.org", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+	must(t, m.Update(t.Context()))
+	has(t, kv, "/deis/services/b", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+}
+
+// A pass over a part that failed is made up for, whatever is asked for next.
+func TestFailedPartIsRepeated(t *testing.T) {
+	kv := etcdtest.New(t)
+	r := &records{}
+	m := run(t, r, kv)
+	must(t, m.Update(t.Context()))
+	r.set(func(r *records) {
+		r.err = &deis.Error{Kind: deis.Unavailable, Detail: "The database is not available."}
+		r.apps = []string{"a"}
+		r.keys = []deis.Key{{Owner: "bob", Fingerprint: "aa", Public: "p"}}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := m.Update(ctx, deis.PartKeys); deis.KindOf(err) != deis.Unavailable {
+		t.Fatal(err)
+	}
+	r.set(func(r *records) { r.err = nil })
+	must(t, m.Update(t.Context(), deis.PartApps))
+	has(t, kv, "/deis/services/a", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
 }
 
 func TestEmptiedEtcdIsFilledAgain(t *testing.T) {
@@ -329,6 +380,13 @@ func TestFromPostgreSQLToEtcd(t *testing.T) {
 			t.Error(key, v, err)
 		}
 	}
+
+	must(t, db.DeleteKey(ctx, "bob", "k"))
+	must(t, db.DeleteDomain(ctx, "demo", "x.org"))
+	must(t, m.Update(ctx, deis.PartDomains))
+	has(t, kv, "/deis/services/demo", "/deis/certs/x.org/cert", "/deis/certs/x.org/key", "/deis/builder/users/bob/aa:bb", "/deis/config/demo/deis_whitelist", "/deis/controller/mirrored")
+	_, err = db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "ssh-rsa A", Fingerprint: "aa:bb"})
+	must(t, err)
 
 	// Destroyed, it is gone for routers and builders while its id is still held.
 	must(t, db.MarkDestroyed(ctx, "demo"))

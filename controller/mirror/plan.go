@@ -15,7 +15,7 @@ import (
 // other value of a config may leave the records.
 var settings = []string{"deis_whitelist", "healthcheck_initial_delay", "healthcheck_timeout", "healthcheck_url", "maintenance"}
 
-// prefixes are read in each pass; owned says what in them is the mirror's.
+// prefixes are read in a pass over all; owned says what in them is the mirror's.
 var prefixes = []string{keys.Services, keys.Domains, keys.Certs, keys.BuilderUsers, keys.Configs, keys.Mirrored}
 
 func owned(key string) bool {

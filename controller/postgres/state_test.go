@@ -48,6 +48,17 @@ func TestState(t *testing.T) {
 	if len(configs) != 1 || configs[0].App != "a" || fmt.Sprint(configs[0].Values) != "map[DEIS_WHITELIST:1.2.3.4 healthcheck_url:/h]" {
 		t.Errorf("%+v", configs)
 	}
+	// Of each part alone there is the same.
+	for part, want := range map[deis.Part]int{deis.PartApps: len(apps), deis.PartDomains: len(domains), deis.PartKeys: len(keys), deis.PartCerts: len(certs), deis.PartConfigs: len(configs)} {
+		apps, domains, keys, certs, configs, err := db.State(ctx, []string{"deis_whitelist", "healthcheck_url"}, part)
+		done(t, err)
+		counts := map[deis.Part]int{deis.PartApps: len(apps), deis.PartDomains: len(domains), deis.PartKeys: len(keys), deis.PartCerts: len(certs), deis.PartConfigs: len(configs)}
+		for p, n := range counts {
+			if p == part && (n != want || n == 0) || p != part && n != 0 {
+				t.Errorf("asked for %s: %d of %s", part, n, p)
+			}
+		}
+	}
 }
 
 func TestStateOfALargePlatform(t *testing.T) {
