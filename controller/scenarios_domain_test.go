@@ -1,6 +1,10 @@
 package controller_test
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/deis/deis/internal/keys"
+)
 
 func (w *stage) add(line string, c client, name string, parts ...string) answer {
 	w.Helper()
@@ -86,5 +90,70 @@ var domainScenarios = []scenario{
 		w.create(w.user("ann"))
 		w.add(not403, w.user("bob"), "of-bob.org", mayNot)
 		w.want(not403, w.user("bob"), "GET", w.path("domains"), nil, mayNot)
+	}},
+}
+
+// certify posts a certificate for hosts, under a common name.
+func (w *stage) certify(line string, commonName string, hosts []string, parts ...string) answer {
+	w.Helper()
+	cert, key := selfSigned(w, hosts...)
+	return w.want(line, w.root, "POST", "/v1/certs", map[string]string{"certificate": cert, "key": key, "common_name": commonName}, parts...)
+}
+
+// served fails the test unless etcd has the certificate, or has not.
+func (w *stage) served(commonName string, want bool) {
+	w.Helper()
+	for _, key := range []string{keys.CertCert(commonName), keys.CertKey(commonName)} {
+		if _, ok, err := w.kv.Get(w.Context(), key); err != nil || ok != want {
+			w.Errorf("%s: %v %v", key, ok, err)
+		}
+	}
+}
+
+var certificateScenarios = []scenario{
+	{"create_with_domain", func(w *stage) {
+		w.certify(made201, "autotest.example.org", []string{"autotest.example.org"}, `"common_name":"autotest.example.org"`)
+		w.create(w.root)
+		w.add(made201, w.root, "autotest.example.org")
+		w.served("autotest.example.org", true)
+		w.routed("autotest.example.org", w.app)
+	}},
+	{"wildcard", func(w *stage) {
+		w.certify(bad400, "*.example.org", []string{"*.example.org"}, `{"common_name":["Wildcard certificates are not supported"]}`)
+	}},
+	// v1 took any name; browsers take one that the certificate is for.
+	{"different_common_name", func(w *stage) {
+		w.certify(made201, "other.example.org", []string{"foo.example.org", "other.example.org"}, `"common_name":"other.example.org"`)
+		w.certify(bad400, "none.example.org", []string{"foo.example.org"}, `{"common_name":["The certificate is not valid for none.example.org."]}`)
+	}},
+	{"get_screens_data", func(w *stage) {
+		made := w.certify(made201, "", []string{"screens.example.org"})
+		shown := w.want(ok200, w.root, "GET", "/v1/certs/screens.example.org", nil)
+		for _, a := range []answer{made, shown, w.first(w.want(ok200, w.root, "GET", "/v1/certs?page=last&page_size=1", nil))} {
+			var cert struct{ Expires string }
+			a.decode(w.T, &cert)
+			if !expiry.MatchString(cert.Expires) || a.body != shown.body { // v1 had two forms
+				w.Errorf("%s, want %s", a.body, shown.body)
+			}
+			w.shape(a, "id", "owner", "expires", "created", "updated", "common_name")
+		}
+	}},
+	{"denied_requests", func(w *stage) {
+		w.certify(made201, "", []string{"denied.example.org"})
+		for _, method := range []string{"PUT", "PATCH"} {
+			w.want(verb405, w.root, method, "/v1/certs", nil)
+			w.want(verb405, w.root, method, "/v1/certs/denied.example.org", nil)
+		}
+	}},
+	// v1 stored a wildcard if nobody spelled it out.
+	{"delete", func(w *stage) {
+		w.certify(made201, "", []string{"gone.example.org"})
+		w.served("gone.example.org", true)
+		w.want(missing404, w.user("ann"), "DELETE", "/v1/certs/gone.example.org", nil)
+		w.want(done204, w.root, "DELETE", "/v1/certs/gone.example.org", nil)
+		w.served("gone.example.org", false)
+		w.want(missing404, w.root, "DELETE", "/v1/certs/gone.example.org", nil, `{"detail":"Not found"}`)
+		w.certify(bad400, "", []string{"*.example.org"}, `{"common_name":["Wildcard certificates are not supported"]}`)
+		w.want(missing404, w.root, "DELETE", "/v1/certs/*.example.org", nil, `{"detail":"Not found"}`)
 	}},
 }

@@ -147,6 +147,7 @@ func hasTest(t *testing.T, folder, test string) bool {
 func TestScenariosOf(t *testing.T) {
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
 		t.Run(group, func(t *testing.T) {
+			t.Parallel() // they wait, most of the time
 			w := newStage(t)
 			for _, s := range groups[group] {
 				t.Run(s.name, func(t *testing.T) {
