@@ -85,8 +85,8 @@ func TestEventsInTheLog(t *testing.T) {
 		if err := step.do(); err != nil {
 			t.Fatalf("%s: %v", step.what, err)
 		}
-		p.fail = nil
 		p.settle(c)
+		p.fail = nil
 		for _, line := range step.want {
 			if !p.logs.said(line) {
 				t.Errorf("%s: %q is not in the log", step.what, line)
