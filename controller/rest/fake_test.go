@@ -210,8 +210,6 @@ func (f *fake) Unshare(_ context.Context, by deis.User, app, username string) er
 	return f.note("Unshare", by, app, username)
 }
 
-const credentialJSON = `{"owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","app":"demo","registry":"quay.io","username":"robot"}`
-
 var credential = deis.Credential{App: "demo", Owner: "bob", Registry: "quay.io", Username: "robot", Created: created, Updated: updated}
 
 func (f *fake) Credentials(_ context.Context, by deis.User, app string, p deis.Page) ([]deis.Credential, int, error) {
