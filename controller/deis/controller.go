@@ -39,11 +39,14 @@ type Controller struct {
 
 	mu      sync.Mutex
 	leaving map[string]bool // uuids of containers that a removal in the background is at
+	// sessions are the uuids of containers that users are attached to, which no
+	// age makes leftovers.
+	sessions map[string]bool
 }
 
 // New makes a Controller.
 func New(n Needs) *Controller {
-	return &Controller{Needs: n, queue: newQueue(), leaving: map[string]bool{}}
+	return &Controller{Needs: n, queue: newQueue(), leaving: map[string]bool{}, sessions: map[string]bool{}}
 }
 
 // event writes a line to the app's log.

@@ -131,7 +131,7 @@ func (c *Controller) Divergent(ctx context.Context) ([]string, error) {
 	for _, a := range destroyed {
 		add(a.ID)
 	}
-	p := plan(rows, statuses, time.Now())
+	p := plan(rows, c.unattended(statuses), time.Now())
 	for _, set := range [][]Container{p.create, p.start, p.leaving, p.unfinished} {
 		for _, row := range set {
 			add(row.App)
@@ -215,7 +215,7 @@ func (c *Controller) reconcile(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
-	return c.apply(ctx, app, plan(rows, statuses, time.Now()))
+	return c.apply(ctx, app, plan(rows, c.unattended(statuses), time.Now()))
 }
 
 func (c *Controller) apply(ctx context.Context, app string, p steps) error {

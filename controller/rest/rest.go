@@ -29,18 +29,20 @@ type server struct {
 	metrics     metrics
 	bodyTimeout time.Duration
 	timeout     time.Duration // of what changes something
+	streams     *streams
 }
 
 // operationTimeout is how long a deploy may take, as long as the router waits.
 const operationTimeout = 1200 * time.Second
 
 // New makes the API. Give it to Serve, which adds what net/http cannot do.
-func New(cfg Config) http.Handler {
-	s := &server{
+func New(cfg Config) http.Handler { return newServer(cfg).handler(routes(cfg.Controller)) }
+
+func newServer(cfg Config) *server {
+	return &server{
 		log: cfg.Log, identities: cfg.Controller, metrics: newMetrics(cfg.Metrics),
-		bodyTimeout: bodyTimeout, timeout: operationTimeout,
+		bodyTimeout: bodyTimeout, timeout: operationTimeout, streams: newStreams(),
 	}
-	return s.handler(routes(cfg.Controller))
 }
 
 func (s *server) handler(table []Route) http.Handler {
