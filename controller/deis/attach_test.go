@@ -1,6 +1,7 @@
 package deis_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -96,6 +97,31 @@ func TestAttach(t *testing.T) {
 	}
 	if all, err := p.engine.States(t.Context(), "demo"); err != nil || len(all) > 0 {
 		t.Error(all, err)
+	}
+}
+
+// talker is a scheduler whose commands print without end.
+type talker struct{ deis.Scheduler }
+
+func (talker) Run(_ context.Context, _ deis.Spec, output io.Writer) (int, error) {
+	block := bytes.Repeat([]byte("x"), 1<<20)
+	for range 20 {
+		if n, err := output.Write(block); n != len(block) || err != nil {
+			return 0, err
+		}
+	}
+	return 3, nil
+}
+
+func TestRunKeepsTheFirstOutput(t *testing.T) {
+	p := newPlatform(t)
+	n := p.needs()
+	n.Scheduler = talker{n.Scheduler}
+	c := deis.New(n)
+	p.app(c, "demo", map[string]int{"web": 0})
+	code, output, err := c.Run(t.Context(), p.by, "demo", "yes")
+	if code != 3 || len(output) != 8<<20 || err != nil {
+		t.Errorf("%d and %d bytes: %v", code, len(output), err)
 	}
 }
 

@@ -107,6 +107,9 @@ func TestAnotherLog(t *testing.T) {
 		"an odd mark": func(root string, _ *Files) error {
 			return os.WriteFile(filepath.Join(root, "demo.mark"), []byte("what is this\n"), 0o600)
 		},
+		"an impossible mark": func(root string, f *Files) error {
+			return os.WriteFile(filepath.Join(root, "demo.mark"), []byte("0123456789abcdef "+f.boot+" 0 -5\n"), 0o600)
+		},
 		"a segment is missing": func(root string, _ *Files) error { return os.Remove(filepath.Join(root, "demo.log.2")) },
 	} {
 		root := t.TempDir()
@@ -127,6 +130,23 @@ func TestAnotherLog(t *testing.T) {
 			t.Errorf("%s: it is the same log", name)
 		} else {
 			rest(t, f, now, 340, 350)
+		}
+	}
+}
+
+// A mark without a log, and one that makes no sense.
+func TestOddMarkAlone(t *testing.T) {
+	root := t.TempDir()
+	for _, text := range []string{"", "x y 0 0\n", "0123456789abcdef " + bootID() + " 0 0\n", "0123456789abcdef " + bootID() + " -1 9\n"} {
+		if err := os.WriteFile(filepath.Join(root, "demo.mark"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := open(t, root, roomy)
+		at := storagetest.Seek(t, f, "demo", 0)
+		fill(t, f, "demo", 0, 3)
+		rest(t, f, at, 0, 3)
+		if err := f.Destroy("demo"); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (f *Files) recall(a *app) {
 	case err != nil || boot != f.boot:
 		f.renew(a)
 		return
-	case a.next == last: // ended between renaming the segment and marking that
+	case last != 0 && a.next == last: // ended between renaming the segment and marking that
 		a.base += a.old[len(a.old)-1].size
 		a.next++
 	case last != 0 && a.next != last+1:
