@@ -49,7 +49,7 @@ test: ## every test: installs what is missing, makes the images, starts platform
 	@$(LOCAL)/engine.sh test
 	@FAILPOINT=1 $(LOCAL)/images.sh
 	@tests/lint.sh
-	go test -tags integration $(GO_TEST_FLAGS) ./...
+	go test -tags integration,failpoint $(GO_TEST_FLAGS) ./...
 
 test-fresh: images ## the demo on a bare Debian 12 with nothing installed, and an engine restart there
 	@tests/fresh/run.sh
@@ -57,7 +57,7 @@ test-fresh: images ## the demo on a bare Debian 12 with nothing installed, and a
 bench: images ## measure, and write docs/performance.md and bench/results/
 	go run ./bench
 
-fuzz: ## run each fuzz target 1,000,000 times (FUZZ_COUNT)
+fuzz: ## run each fuzz target 1,000,000 times (FUZZ_COUNT FUZZ_TARGETS), and note it in tests/fuzz.tsv
 	@tests/fuzz.sh
 
 dist: ## the command-line tools for other machines, in dist/

@@ -78,6 +78,33 @@ func TestParseWrk(t *testing.T) {
 	}
 }
 
+func TestParsePgbench(t *testing.T) {
+	text, err := os.ReadFile("testdata/pgbench.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rate, err := parsePgbench(string(text))
+	if err != nil || rate != 2503.575222 {
+		t.Errorf("got %v %v", rate, err)
+	}
+	failed := strings.Replace(string(text), "transactions: 0 ", "transactions: 3 ", 1)
+	for _, bad := range []string{"", failed, "tps = 2503.5 (without initial connection time)\n"} {
+		if _, err := parsePgbench(bad); err == nil {
+			t.Errorf("no error from %q", bad)
+		}
+	}
+}
+
+func TestCountStatements(t *testing.T) {
+	text, err := os.ReadFile("testdata/statements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := countStatements(string(text)); n != 3 {
+		t.Errorf("counted %d", n)
+	}
+}
+
 // TestWrite keeps lines and reads them again, the results of the newest day.
 func TestWrite(t *testing.T) {
 	root := t.TempDir()

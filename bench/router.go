@@ -154,7 +154,7 @@ func (p *proxy) round(ctx context.Context) (rate float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	rate, p99, err := p.wrk(ctx, "http://"+p.address+"/", p.host, p.seconds)
+	rate, p99, err := p.wrk(ctx, 64, p.seconds, "--header", "Host: "+p.host, "http://"+p.address+"/")
 	if err != nil {
 		return 0, err
 	}
@@ -209,9 +209,9 @@ var (
 	wrkFaults = regexp.MustCompile(`(?m)^\s*(Non-2xx.*|Socket errors.*)$`)
 )
 
-// wrk asks a URL for some seconds.
-func (b *bench) wrk(ctx context.Context, url, host string, seconds int) (rate, p99 float64, err error) {
-	out, err := b.command(ctx, nil, "wrk", "--threads", "2", "--connections", "64", "--duration", strconv.Itoa(seconds)+"s", "--latency", "--header", "Host: "+host, url)
+// wrk asks for some seconds; its last argument is a URL.
+func (b *bench) wrk(ctx context.Context, connections, seconds int, args ...string) (rate, p99 float64, err error) {
+	out, err := b.command(ctx, nil, "wrk", append([]string{"--threads", "2", "--connections", strconv.Itoa(connections), "--duration", strconv.Itoa(seconds) + "s", "--latency"}, args...)...)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Series is what one thing measured, a value a round, in the unit's base:
-// seconds, bytes, requests per second, or parts of a core.
+// seconds, bytes, requests per second, queries, or parts of a core.
 type Series struct {
 	Unit   Unit      `json:"unit"`
 	Median float64   `json:"median"`
@@ -62,6 +62,7 @@ const (
 	Bytes     Unit = "B"
 	PerSecond Unit = "1/s"
 	Cores     Unit = "cores"
+	Queries   Unit = "queries"
 )
 
 // Format prints a value for people.
@@ -76,6 +77,8 @@ func (u Unit) Format(v float64) string {
 		return fmt.Sprintf("%.0f MiB", v/(1<<20))
 	case PerSecond:
 		return fmt.Sprintf("%.0f/s", v)
+	case Queries:
+		return fmt.Sprintf("%g queries", v)
 	case Cores:
 		return fmt.Sprintf("%.2f %% of a core", v*100)
 	}

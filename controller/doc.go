@@ -25,19 +25,21 @@
 //
 // /deis/database/{host,port,user,password,name}, /deis/registry/{host,port},
 // /deis/logs/host, /deis/platform/domain, /deis/controller/{subdomain,
-// registrationMode}; /deis/services/, /deis/publisher/checks/,
+// registrationMode}, /deis/controller/auth/ldap/{endpoint, bind/dn,
+// bind/password, user/basedn, user/filter, verify, ca}; /deis/services/, /deis/publisher/checks/,
 // /deis/router/{hosts,applied}/ while containers come and go.
 //
 // # etcd keys written
 //
 // /deis/controller/{host,port} on a lease; /deis/controller/{builderKey,
 // secretKey} and defaults, once; /deis/services/<app>, /deis/domains/,
-// /deis/builder/users/, /deis/config/, /deis/controller/mirrored (mirror);
-// /deis/publisher/withdraw/ (scheduler).
+// /deis/certs/, /deis/builder/users/, /deis/config/,
+// /deis/controller/mirrored (mirror); /deis/publisher/withdraw/ (scheduler).
 //
 // # When a dependency is away
 //
 // PostgreSQL or etcd: requests are answered with 503 and a sentence; what runs
 // goes on. The Engine or the registry: what needs them fails with 503, the
-// app's old release goes on. Each is found again without a restart.
+// app's old release goes on. The LDAP server: local passwords count alone, other
+// logins fail with 503. Each is found again without a restart.
 package controller

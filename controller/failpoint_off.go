@@ -5,7 +5,8 @@ package controller
 import (
 	"log/slog"
 
+	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/internal/etcd"
 )
 
-func armFailpoints(*etcd.KV, *slog.Logger) {}
+func armFailpoints(*deis.Controller, *etcd.KV, *slog.Logger) {}

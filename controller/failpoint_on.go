@@ -15,9 +15,9 @@ import (
 // deleted first, so that it does so once.
 const failpointKey = "/deis/controller/failpoint"
 
-func armFailpoints(kv *etcd.KV, log *slog.Logger) {
+func armFailpoints(c *deis.Controller, kv *etcd.KV, log *slog.Logger) {
 	log.Warn("this binary has failpoints")
-	deis.Hit = func(ctx context.Context, name string) {
+	c.Hit = func(ctx context.Context, name string) {
 		e, ok, err := kv.Get(ctx, failpointKey)
 		if err != nil || !ok || e.Value != name {
 			return

@@ -14,6 +14,7 @@ import (
 
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/controller/images"
+	"github.com/deis/deis/controller/ldap"
 	"github.com/deis/deis/controller/logs"
 	"github.com/deis/deis/controller/mirror"
 	"github.com/deis/deis/controller/options"
@@ -82,12 +83,13 @@ func Run(ctx context.Context, cfg Settings) error {
 		Mirror:        mirrored,
 		AppLogs:       appLogs,
 		Settings:      opts,
+		Directory:     ldap.New(cfg.Log, func() ldap.Settings { return ldap.Settings(opts.LDAP()) }),
 		BuilderKey:    opts.BuilderKey,
 		DeployTimeout: cfg.DeployTimeout,
 		Drain:         cfg.Drain,
 		Parallel:      parallel,
 	})
-	armFailpoints(kv, cfg.Log)
+	armFailpoints(controller, kv, cfg.Log)
 
 	cfg.Check("etcd", kv.Ping)
 	cfg.Check("database", db.Ready)
@@ -125,7 +127,7 @@ func Run(ctx context.Context, cfg Settings) error {
 		serving, end := context.WithCancel(ctx)
 		defer end()
 		defer context.AfterFunc(gctx, end)()
-		err := rest.Serve(serving, cfg.Log, ln, rest.New(rest.Config{Log: cfg.Log, Metrics: cfg.Metrics, Controller: controller}))
+		err := rest.Serve(serving, cfg.Log, ln, rest.New(rest.Config{Log: cfg.Log, Metrics: cfg.Metrics, Controller: controller, IsRouter: routed.IsRouter}))
 		stop()
 		<-done
 		stopLoops()

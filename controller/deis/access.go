@@ -34,6 +34,16 @@ func (c *Controller) authorize(ctx context.Context, by User, id string, need Acc
 	return App{}, errForbidden()
 }
 
+// sameApp reads an app anew for who has its lock now, after waiting for it. It
+// is gone if there is another one of its id by then, whose owner was not asked.
+func (c *Controller) sameApp(ctx context.Context, before App) (App, error) {
+	app, err := c.Records.App(ctx, before.ID)
+	if err == nil && app.UUID != before.UUID {
+		err = errNotFound()
+	}
+	return app, err
+}
+
 func requireAdmin(by User) error {
 	if !by.Superuser {
 		return errForbidden()

@@ -3,39 +3,54 @@ package deis
 import (
 	"context"
 	"crypto/subtle"
-	"errors"
 	"net/mail"
+	"net/netip"
 	"regexp"
 	"unicode/utf8"
 )
 
-// Registration is what a new user tells.
+// Registration is what a new user tells. Username and Password are nil if they
+// were left out.
 type Registration struct {
-	Username  string
-	Password  string
+	Username  *string
+	Password  *string
 	Email     string
 	FirstName string
 	LastName  string
 }
 
+const (
+	maxUsername = 30
+	maxPassword = 128
+	maxEmail    = 75
+	maxName     = 30 // first or last
+)
+
 var usernamePattern = regexp.MustCompile(`^[A-Za-z0-9_.@+-]+$`)
+
+// validUsername says whether an account could have the name.
+func validUsername(name string) bool {
+	return len(name) <= maxUsername && usernamePattern.MatchString(name)
+}
 
 func (r Registration) validate() error {
 	fields := map[string][]string{}
-	check := func(name, value string, blankOK bool, limit int) {
+	check := func(name string, value *string, blankOK bool, limit int) {
 		switch {
-		case value == "" && !blankOK:
+		case value == nil:
+			fields[name] = []string{textRequired}
+		case *value == "" && !blankOK:
 			fields[name] = []string{textBlank}
-		case utf8.RuneCountInString(value) > limit:
+		case utf8.RuneCountInString(*value) > limit:
 			fields[name] = []string{tooLong(limit)}
 		}
 	}
-	check("username", r.Username, false, 30)
-	check("password", r.Password, false, 128)
-	check("email", r.Email, true, 75)
-	check("first_name", r.FirstName, true, 30)
-	check("last_name", r.LastName, true, 30)
-	if fields["username"] == nil && !usernamePattern.MatchString(r.Username) {
+	check("username", r.Username, false, maxUsername)
+	check("password", r.Password, false, maxPassword)
+	check("email", &r.Email, true, maxEmail)
+	check("first_name", &r.FirstName, true, maxName)
+	check("last_name", &r.LastName, true, maxName)
+	if fields["username"] == nil && !usernamePattern.MatchString(*r.Username) {
 		fields["username"] = []string{"Enter a valid username."}
 	}
 	if r.Email != "" && fields["email"] == nil {
@@ -69,32 +84,13 @@ func (c *Controller) Register(ctx context.Context, by *User, in Registration) (U
 	if err := in.validate(); err != nil {
 		return User{}, err
 	}
-	return c.Records.CreateUser(ctx, User{
-		Username: in.Username, Email: in.Email, FirstName: in.FirstName, LastName: in.LastName, Active: true,
-	}, hashPassword(in.Password))
-}
-
-// Login exchanges a password for a token. Only the token's hash is kept, so
-// each login gives another one; all of a user's are good until they are
-// regenerated.
-func (c *Controller) Login(ctx context.Context, username, password string) (string, error) {
-	hash, err := c.Records.PasswordHash(ctx, username)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		if KindOf(err) != NotFound {
-			return "", err
-		}
-	}
-	if !checkPassword(hash, password) {
-		return "", Field("non_field_errors", "Unable to log in with provided credentials.")
-	}
-	user, err := c.Records.User(ctx, username)
+	hash, err := hashPassword(ctx, *in.Password)
 	if err != nil {
-		return "", err
+		return User{}, err
 	}
-	if !user.Active {
-		return "", Field("non_field_errors", "User account is disabled.")
-	}
-	return c.issueToken(ctx, c.Records, username)
+	return c.Records.CreateUser(ctx, User{
+		Username: *in.Username, Email: in.Email, FirstName: in.FirstName, LastName: in.LastName, Active: true,
+	}, hash)
 }
 
 func (c *Controller) issueToken(ctx context.Context, tx Tx, username string) (string, error) {
@@ -122,21 +118,26 @@ func (c *Controller) Authenticate(ctx context.Context, token string) (User, erro
 // AuthenticateBuilder checks the key that only the builder knows.
 func (c *Controller) AuthenticateBuilder(key string) error {
 	want := c.BuilderKey()
-	if want == "" || subtle.ConstantTimeCompare([]byte(key), []byte(want)) != 1 {
+	// Of hashes, since a comparison tells lengths by its time.
+	if want == "" || subtle.ConstantTimeCompare(hashToken(key), hashToken(want)) != 1 {
 		return Errorf(Unauthorized, "Authentication credentials were not provided.")
 	}
 	return nil
 }
 
 // PasswordChange is who changes whose password. Username is empty for one's
-// own; Password, the present one, may be nil for superusers only.
+// own; Password, the present one, may be nil for superusers only. From is where
+// the request comes from.
 type PasswordChange struct {
+	From        netip.Addr
 	Username    string
 	Password    *string
 	NewPassword string
 }
 
-// ChangePassword sets a user's password. Tokens stay good, as in Deis v1.
+// ChangePassword sets a user's password. Tokens stay good, as in Deis v1. A
+// wrong present password counts as a wrong one of a login. Who has no password
+// here, but in the directory, gets one from superusers only.
 func (c *Controller) ChangePassword(ctx context.Context, by User, in PasswordChange) error {
 	name := in.Username
 	if name == "" {
@@ -150,20 +151,42 @@ func (c *Controller) ChangePassword(ctx context.Context, by User, in PasswordCha
 	switch {
 	case in.NewPassword == "":
 		return Field("new_password", textRequired)
-	case utf8.RuneCountInString(in.NewPassword) > 128:
-		return Field("new_password", "%s", tooLong(128))
+	case utf8.RuneCountInString(in.NewPassword) > maxPassword:
+		return Field("new_password", "%s", tooLong(maxPassword))
 	}
 	hash, err := c.Records.PasswordHash(ctx, name)
 	if err != nil {
 		return err
 	}
-	if in.Password == nil && !by.Superuser {
+	switch {
+	case hash == unusable && !by.Superuser:
+		return Errorf(Invalid, "The password of %s is kept in the directory (LDAP) and can only be changed there.", name)
+	case in.Password == nil && !by.Superuser:
 		return Field("password", textRequired)
+	case in.Password != nil:
+		if err := c.checkPresent(ctx, in.From, name, hash, *in.Password); err != nil {
+			return err
+		}
 	}
-	if in.Password != nil && !checkPassword(hash, *in.Password) {
-		return Errorf(Invalid, "Current password does not match")
+	hash, err = hashPassword(ctx, in.NewPassword)
+	if err != nil {
+		return err
 	}
-	return c.Records.SetPasswordHash(ctx, name, hashPassword(in.NewPassword))
+	return c.Records.SetPasswordHash(ctx, name, hash)
+}
+
+// checkPresent checks the password that is to be changed.
+func (c *Controller) checkPresent(ctx context.Context, from netip.Addr, name, hash, password string) error {
+	end, err := c.attempts.begin(name, from)
+	if err != nil {
+		return err
+	}
+	ok, err := checkPassword(ctx, hash, password)
+	end(err == nil && !ok)
+	if err == nil && !ok {
+		err = Errorf(Invalid, "Current password does not match")
+	}
+	return err
 }
 
 // CancelUser deletes an account that owns no app: one's own if username is

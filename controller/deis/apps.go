@@ -56,7 +56,7 @@ func (c *Controller) CreateApp(ctx context.Context, by User, in NewApp) (App, er
 		return App{}, err
 	}
 	c.event(app.ID, by.Username+" created initial release")
-	return app, c.Mirror.Update(ctx)
+	return app, c.Mirror.Update(ctx, PartApps)
 }
 
 // createNamedApp draws names until one is free.

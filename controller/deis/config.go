@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,10 +22,12 @@ type ConfigChange struct {
 	Tags   map[string]any
 }
 
-// Bounds of a config, so that it fits into an image's config object.
+// Bounds of a config, so that its values fit into an image's config object and
+// the rest stays small beside them.
 const (
 	maxConfigKeys  = 1000
 	maxConfigBytes = 1 << 20
+	maxTagBytes    = 128 // of a key or a value
 )
 
 var (
@@ -43,15 +46,7 @@ func (c *Controller) Config(ctx context.Context, by User, app string) (Config, e
 	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
 		return Config{}, err
 	}
-	return c.currentConfig(ctx, c.Records, app)
-}
-
-func (c *Controller) currentConfig(ctx context.Context, tx Tx, app string) (Config, error) {
-	r, err := tx.LatestRelease(ctx, app)
-	if err != nil {
-		return Config{}, err
-	}
-	return tx.Config(ctx, app, r.Config)
+	return c.Records.LatestConfig(ctx, app)
 }
 
 // SetConfig merges a change into the config of the latest release and deploys
@@ -70,7 +65,7 @@ func (c *Controller) SetConfig(ctx context.Context, by User, app string, in Conf
 	r, err := c.release(ctx, a, by, lockWaitConfig, func(ctx context.Context, tx Tx, prev previous) (draft, error) {
 		merged = change.merge(prev.config)
 		merged.App, merged.Owner = app, by.Username
-		if err := checkSize(merged.Values); err != nil {
+		if err := checkSize(merged); err != nil {
 			return draft{}, err
 		}
 		if merged, err = tx.CreateConfig(ctx, merged); err != nil {
@@ -152,26 +147,24 @@ func (in ConfigChange) parse() (parsedChange, error) {
 			return "Tag keys can only contain [a-z]"
 		case v != nil && !tagValue.MatchString(*v):
 			return "Invalid tag value"
+		case len(k) > maxTagBytes || v != nil && len(*v) > maxTagBytes:
+			return tooLong(maxTagBytes)
 		}
 		return ""
 	})
 	for k, v := range in.CPU {
-		s, ok := scalar(v)
+		n, ok := whole(v)
 		switch {
 		case !typeForm.MatchString(k):
 			bad("cpu", "Process types can only contain [a-z]")
+		case v == nil:
+			p.cpu[k] = nil
 		case !ok:
 			bad("cpu", "CPU shares must be an integer")
-		case s == nil:
-			p.cpu[k] = nil
+		case n < 0 || n > 1024:
+			bad("cpu", "CPU shares must be between 0 and 1024")
 		default:
-			shares, err := strconv.Atoi(*s)
-			switch {
-			case err != nil:
-				bad("cpu", "CPU shares must be an integer")
-			case shares < 0 || shares > 1024:
-				bad("cpu", "CPU shares must be between 0 and 1024")
-			}
+			shares := int(n)
 			p.cpu[k] = &shares
 		}
 	}
@@ -203,6 +196,20 @@ func scalar(v any) (s *string, ok bool) {
 	return &text, true
 }
 
+// whole makes a whole number of a JSON value, also of one written as a text. A
+// fraction is cut off, as Deis v1 did, but not in a text.
+func whole(v any) (n float64, ok bool) {
+	switch v := v.(type) {
+	case json.Number:
+		n, err := v.Float64()
+		return math.Trunc(n), err == nil
+	case string:
+		n, err := strconv.Atoi(strings.TrimSpace(v))
+		return float64(n), err == nil
+	}
+	return 0, false
+}
+
 // ParseMemory reads a limit such as 512M, in bytes.
 func ParseMemory(s string) (bytes int64, ok bool) {
 	m := memoryForm.FindStringSubmatch(s)
@@ -217,13 +224,18 @@ func ParseMemory(s string) (bytes int64, ok bool) {
 	return n << shift, true
 }
 
-func checkSize(values map[string]string) error {
+func checkSize(c Config) error {
 	size := 0
-	for k, v := range values {
+	for k, v := range c.Values {
 		size += len(k) + len(v)
 	}
-	if len(values) > maxConfigKeys || size > maxConfigBytes {
+	if len(c.Values) > maxConfigKeys || size > maxConfigBytes {
 		return Field("values", "A config holds at most %d keys and %d bytes.", maxConfigKeys, maxConfigBytes)
+	}
+	for field, keys := range map[string]int{"memory": len(c.Memory), "cpu": len(c.CPU), "tags": len(c.Tags)} {
+		if keys > maxProcessTypes {
+			return Field(field, "A config holds at most %d of them.", maxProcessTypes)
+		}
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ const (
 	lockWait       = 60 * time.Second // for everything else that changes an app
 )
 
-// Needs is all that the rules depend on. Every field must be set.
+// Needs is all that the rules depend on. Every field but Directory must be set.
 type Needs struct {
 	Log        *slog.Logger
 	Platform   string // DEIS_NAME
@@ -23,6 +23,7 @@ type Needs struct {
 	Mirror     Mirror
 	AppLogs    AppLogs
 	Settings   Settings
+	Directory  Directory     // nil: users are known by local passwords only
 	BuilderKey func() string // what only the builder knows
 
 	DeployTimeout time.Duration // until new containers are ready, beside their health check's initial delay
@@ -34,7 +35,9 @@ type Needs struct {
 // rest offers to clients; Converge works in the background.
 type Controller struct {
 	Needs
+	hook
 	queue    *queue         // apps to look at
+	attempts *attempts      // at guessing passwords
 	removals sync.WaitGroup // containers that leave after their operation was answered
 
 	mu      sync.Mutex
@@ -46,7 +49,7 @@ type Controller struct {
 
 // New makes a Controller.
 func New(n Needs) *Controller {
-	return &Controller{Needs: n, queue: newQueue(), leaving: map[string]bool{}, sessions: map[string]bool{}}
+	return &Controller{Needs: n, queue: newQueue(), attempts: newAttempts(), leaving: map[string]bool{}, sessions: map[string]bool{}}
 }
 
 // event writes a line to the app's log.

@@ -150,8 +150,18 @@ func (m mortalScheduler) RemoveImages(ctx context.Context, app string, keep []st
 	return m.Scheduler.RemoveImages(ctx, app, keep)
 }
 
-func (m mortalScheduler) Run(context.Context, deis.Spec, io.Writer) (int, error) {
-	return 0, errKilled
+// Run leaves its container behind if the controller ends meanwhile.
+func (m mortalScheduler) Run(ctx context.Context, s deis.Spec, out io.Writer) (int, error) {
+	if err := m.Create(ctx, s); err != nil {
+		return 0, err
+	}
+	if err := m.Start(ctx, s.Identity.UUID); err != nil {
+		return 0, err
+	}
+	if _, err := io.WriteString(out, "hello"); err != nil {
+		return 0, err
+	}
+	return 0, m.Destroy(ctx, s.Identity.UUID)
 }
 
 type mortalRoutes struct {
@@ -185,6 +195,13 @@ func (m mortalImages) Release(ctx context.Context, in deis.ReleaseImage) (string
 	return m.Images.Release(ctx, in)
 }
 
+func (m mortalImages) Withdraw(ctx context.Context, app string, version int) error {
+	if err := m.life.step("Withdraw image"); err != nil {
+		return err
+	}
+	return m.Images.Withdraw(ctx, app, version)
+}
+
 func (m mortalImages) Prune(ctx context.Context, app string, keep int) error {
 	if err := m.life.step("Prune"); err != nil {
 		return err
@@ -204,16 +221,22 @@ type mortalMirror struct {
 	life *life
 }
 
-func (m mortalMirror) Update(ctx context.Context) error {
+func (m mortalMirror) Update(ctx context.Context, parts ...deis.Part) error {
 	if err := m.life.step("Update"); err != nil {
 		return err
 	}
-	return m.Mirror.Update(ctx)
+	return m.Mirror.Update(ctx, parts...)
 }
 
 type mortalLogs struct {
 	deis.AppLogs
 	life *life
+}
+
+func (m mortalLogs) Event(level, app, message string) {
+	if dead, _ := m.life.ended(); !dead {
+		m.AppLogs.Event(level, app, message)
+	}
 }
 
 func (m mortalLogs) Delete(ctx context.Context, app string) error {

@@ -24,6 +24,7 @@ func (c *Controller) lock(ctx context.Context, app string, wait time.Duration) (
 		unlock()
 		return nil, nil, err
 	}
+	c.hit(ctx, afterLock)
 	return ctx, unlock, nil
 }
 
@@ -43,13 +44,22 @@ func (c *Controller) repair(ctx context.Context, app string) error {
 		if err := c.clear(ctx, replacing, 0); err != nil {
 			return err
 		}
+		c.hit(ctx, afterReplacingCleared)
 		if err := c.Records.SetPhase(ctx, uuids(replacing), Serving); err != nil {
 			return err
 		}
+		c.hit(ctx, afterReplacingServing)
 		c.queue.add(app) // creates them
 	}
 	if len(pending) == 0 && len(unfinished) == 0 {
 		return nil
+	}
+	for _, r := range pending { // first, as later nobody knows of it
+		if err := c.Images.Withdraw(ctx, app, r.Version); err != nil {
+			// The next release has the same version, and takes its place.
+			c.Log.Warn("image of a failed release left", "app", app, "release", r.Version, "err", err)
+		}
+		c.hit(ctx, afterImageWithdrawn)
 	}
 	err = c.Records.InTx(ctx, func(tx Tx) error {
 		if err := tx.SetPhase(ctx, uuids(unfinished), Leaving); err != nil {
@@ -65,14 +75,24 @@ func (c *Controller) repair(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
+	c.hit(ctx, afterUndoRows)
 	// At once rather than in the background: the version is used again, and
 	// with it the containers' names.
-	return c.remove(ctx, unfinished, 0)
+	if err := c.remove(ctx, unfinished, 0); err != nil {
+		return err
+	}
+	c.hit(ctx, afterUndo)
+	return nil
 }
 
-// undo is repair after a failure, when the operation's context may be over. If
-// it fails too, the next operation or Reconcile does it.
+// undo is repair after a failure. If it fails too, the next operation or
+// Reconcile does it. So it is when the operation's context is over: that may be
+// because the lock was lost, and what is unfinished now be somebody else's.
 func (c *Controller) undo(ctx context.Context, app string) {
+	if ctx.Err() != nil {
+		c.queue.add(app)
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	if err := c.repair(ctx, app); err != nil {
@@ -116,9 +136,10 @@ func (c *Controller) deploy(ctx context.Context, app App, next *snapshot) error 
 	c.hit(ctx, afterCommit)
 	// From here on the release stands. What fails now is finished by the
 	// background, and must not be told as a failed deploy.
-	if err := c.Mirror.Update(ctx); err != nil {
+	if err := c.Mirror.Update(ctx, PartConfigs); err != nil {
 		c.Log.Warn("etcd is behind the records", "app", app.ID, "err", err)
 	}
+	c.hit(ctx, afterMirror)
 	c.retire(ctx, app.ID, old)
 	c.cleanImages(app.ID)
 	return nil
@@ -168,6 +189,7 @@ func (c *Controller) start(ctx context.Context, app string, wanted []Container, 
 	if err != nil {
 		return nil, err
 	}
+	c.hit(ctx, afterContainerRows)
 	return rows, c.launch(ctx, app, rows, s)
 }
 
@@ -193,13 +215,18 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 			if err := c.Scheduler.Start(gctx, row.UUID); err != nil {
 				return c.startError(row, "start", err)
 			}
+			c.hit(gctx, afterStart)
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return c.awaitReady(ctx, app, rows, revision, timeout)
+	if err := c.awaitReady(ctx, app, rows, revision, timeout); err != nil {
+		return err
+	}
+	c.hit(ctx, afterReady)
+	return nil
 }
 
 // startError makes a scheduler's failure fit for users.

@@ -3,6 +3,8 @@ package deis
 import (
 	"errors"
 	"fmt"
+	"math"
+	"time"
 )
 
 // Kind is what an error means to whoever asked; package rest gives each its
@@ -18,6 +20,7 @@ const (
 	NotFound
 	Conflict    // another operation stands in the way
 	Unavailable // a dependency is away, or containers did not start; detail says which
+	TooMany     // who asks has to wait for RetryAfter
 )
 
 // Error is an answer to a user. Detail is one sentence; Fields says per input
@@ -27,6 +30,8 @@ type Error struct {
 	Detail string
 	Fields map[string][]string
 	Err    error
+
+	RetryAfter time.Duration // of kind TooMany
 }
 
 func (e *Error) Error() string {
@@ -50,6 +55,19 @@ func Errorf(kind Kind, format string, args ...any) *Error {
 // Field makes an Invalid error about one input field.
 func Field(name, format string, args ...any) *Error {
 	return &Error{Kind: Invalid, Fields: map[string][]string{name: {fmt.Sprintf(format, args...)}}}
+}
+
+// tooMany makes an Error of kind TooMany: why, and when to try again, in whole
+// seconds.
+func tooMany(wait time.Duration, why string) *Error {
+	seconds := max(1, math.Ceil(wait.Seconds()))
+	unit := "seconds"
+	if seconds == 1 {
+		unit = "second"
+	}
+	e := Errorf(TooMany, "%s Try again in %.0f %s.", why, seconds, unit)
+	e.RetryAfter = time.Duration(seconds) * time.Second
+	return e
 }
 
 // KindOf is the Kind of err: Internal unless it wraps an *Error.

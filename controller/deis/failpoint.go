@@ -1,15 +1,67 @@
 package deis
 
-// failpoint is a place where a test may kill the controller. They work only in
-// binaries built with -tags failpoint.
-type failpoint string
+// failpoint is a place between two changes where a test may kill the
+// controller. They work only in binaries built with -tags failpoint;
+// failpoint_on.go has the table.
+type failpoint int
 
-// All failpoints, in the order in which a deploy meets them.
 const (
-	afterReleaseRow   failpoint = "after-release-row"
-	afterImagePush    failpoint = "after-image-push"
-	afterCreate       failpoint = "after-container-create"
-	afterAnnouncement failpoint = "after-first-announcement"
-	afterCommit       failpoint = "after-commit"
-	afterWithdraw     failpoint = "after-withdraw"
+	// Whoever takes an app's lock, and what he finds left by another.
+	afterLock failpoint = iota
+	afterReplacingCleared
+	afterReplacingServing
+	afterImageWithdrawn
+	afterUndoRows
+	afterUndo
+
+	// A release, in order.
+	afterReleaseRow
+	afterReleaseImage
+	afterImagePush
+	afterContainerRows
+	afterCreate
+	afterStart
+	afterAnnouncement
+	afterReady
+	afterCommit
+	afterMirror
+	afterWithdraw
+	beforeAnswer
+
+	// What is done in the background then, and whenever containers are removed.
+	afterRemovalWithdraw
+	afterStop
+	afterDestroy
+	afterForget
+	afterRowsDeleted
+	afterEngineImages
+	afterRegistryPrune
+
+	// Scaling and restarts.
+	afterScaleCommit
+	afterReplacing
+	afterOldCleared
+	afterServingAgain
+
+	// One-off runs.
+	beforeRun
+	duringRun
+	afterRun
+
+	// The end of an app.
+	afterMarkDestroyed
+	afterAllLeave
+	afterAllRemoved
+	afterStrays
+	afterAppEngineImages
+	afterAppImages
+	afterAppLogs
+	afterAppMirror
+	afterAppRows
+
+	// What somebody did behind the controller's back is made good.
+	afterHealStart
+	afterHealCreate
+	afterHealCreated
+	afterOrphan
 )

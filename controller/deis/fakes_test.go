@@ -155,6 +155,7 @@ type images struct {
 
 	mu      sync.Mutex
 	last    deis.ReleaseImage
+	tags    map[string][]int // versions, by app
 	deleted map[string]bool
 }
 
@@ -167,7 +168,20 @@ func (i *images) Release(ctx context.Context, in deis.ReleaseImage) (string, err
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.last = in
+	i.untag(in.App, in.Version)
+	i.tags[in.App] = append(i.tags[in.App], in.Version)
 	return fmt.Sprintf("sha256:%x", sha256.Sum256(fmt.Append(nil, in))), nil
+}
+
+func (i *images) untag(app string, version int) {
+	i.tags[app] = slices.DeleteFunc(i.tags[app], func(v int) bool { return v == version })
+}
+
+func (i *images) Withdraw(_ context.Context, app string, version int) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.untag(app, version)
+	return nil
 }
 
 func (i *images) Prune(context.Context, string, int) error { return nil }
@@ -175,6 +189,7 @@ func (i *images) Prune(context.Context, string, int) error { return nil }
 func (i *images) Delete(_ context.Context, app string) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	delete(i.tags, app)
 	i.deleted[app] = true
 	return nil
 }
@@ -187,7 +202,7 @@ func (i *images) gone(app string) bool {
 
 type mirror struct{ update func() error }
 
-func (m *mirror) Update(context.Context) error {
+func (m *mirror) Update(context.Context, ...deis.Part) error {
 	if m.update != nil {
 		return m.update()
 	}

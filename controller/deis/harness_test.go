@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/deis/deis/controller/deis"
@@ -30,6 +31,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // memory, and fakes of what lies beyond. It outlives controllers.
 type platform struct {
 	*testing.T
+	dsn    string // of db
 	db     *postgres.DB
 	engine *mock.Scheduler
 	routes *routes
@@ -46,9 +48,10 @@ type platform struct {
 
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
-	p := &platform{T: t, images: &images{deleted: map[string]bool{}}, logs: &logs{deleted: map[string]bool{}}, mirror: &mirror{}, deployTimeout: 30 * time.Second}
+	p := &platform{T: t, images: &images{tags: map[string][]int{}, deleted: map[string]bool{}}, logs: &logs{deleted: map[string]bool{}}, mirror: &mirror{}, deployTimeout: 30 * time.Second}
 	p.routes = &routes{announced: map[jobid.ID]int64{}, withdrawn: map[jobid.ID]string{}, changed: make(chan struct{})}
-	place, err := postgres.Parse(pgtest.New(t))
+	p.dsn = pgtest.New(t)
+	place, err := postgres.Parse(p.dsn)
 	p.must(err)
 	p.db, err = postgres.Connect(t.Context(), quiet, func(context.Context) (postgres.Config, error) { return place, nil })
 	p.must(err)
@@ -128,6 +131,16 @@ func (p *platform) converge(c *deis.Controller) (stop func()) {
 	stop = sync.OnceFunc(func() { cancel(); <-done })
 	p.Cleanup(stop)
 	return stop
+}
+
+// exec does to the database what no rule does.
+func (p *platform) exec(sql string) {
+	p.Helper()
+	db, err := pgx.Connect(p.Context(), p.dsn)
+	p.must(err)
+	defer db.Close(p.Context())
+	_, err = db.Exec(p.Context(), sql)
+	p.must(err)
 }
 
 func (p *platform) must(err error) {

@@ -52,7 +52,7 @@ func (c *Controller) ConfigHook(ctx context.Context, username, app string) (Conf
 	if _, err := c.pusher(ctx, username, app); err != nil {
 		return Config{}, err
 	}
-	return c.currentConfig(ctx, c.Records, app)
+	return c.Records.LatestConfig(ctx, app)
 }
 
 // BuildHook deploys what the builder built. It returns the release's version

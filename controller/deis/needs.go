@@ -30,6 +30,7 @@ type Tx interface {
 	AppRecords
 	ReleaseRecords
 	ContainerRecords
+	CertRecords
 }
 
 // UserRecords are accounts with their tokens and keys.
@@ -38,6 +39,11 @@ type UserRecords interface {
 	// so that of two first users only one becomes it.
 	CreateUser(ctx context.Context, u User, passwordHash string) (User, error)
 	User(ctx context.Context, username string) (User, error)
+	// UserOfPerson finds the account that a person of the directory has: the
+	// one of the name in any case, the oldest of several. If there is none it
+	// makes one, in lower case, with the hash and never a superuser. What the person's
+	// other fields say is stored, unless they are empty.
+	UserOfPerson(ctx context.Context, p Person, passwordHash string) (User, error)
 	// Users lists all, by name; superusers only if admins is set.
 	Users(ctx context.Context, admins bool, p Page) ([]User, int, error)
 	PasswordHash(ctx context.Context, username string) (string, error)
@@ -54,6 +60,8 @@ type UserRecords interface {
 	DeleteTokens(ctx context.Context, username string) error
 
 	CreateKey(ctx context.Context, k Key) (Key, error)
+	// Key and DeleteKey find a key by its id or, if none has that, by either
+	// fingerprint.
 	Key(ctx context.Context, owner, id string) (Key, error)
 	Keys(ctx context.Context, owner string, p Page) ([]Key, int, error)
 	DeleteKey(ctx context.Context, owner, id string) error
@@ -106,6 +114,8 @@ type ReleaseRecords interface {
 	WithdrawRelease(ctx context.Context, uuid string) error
 	Release(ctx context.Context, app string, version int) (Release, error)
 	LatestRelease(ctx context.Context, app string) (Release, error)
+	// LatestConfig is the config of that release.
+	LatestConfig(ctx context.Context, app string) (Config, error)
 	Releases(ctx context.Context, app string, p Page) ([]Release, int, error)
 	// PendingReleases are those of one app, of all apps if app is empty.
 	PendingReleases(ctx context.Context, app string) ([]Release, error)
@@ -121,6 +131,19 @@ type ContainerRecords interface {
 	Containers(ctx context.Context, app string) ([]Container, error)
 	SetPhase(ctx context.Context, uuids []string, p Phase) error
 	DeleteContainers(ctx context.Context, uuids []string) error
+}
+
+// CertRecords are certificates. Their private keys go in, and out to the
+// mirror alone.
+type CertRecords interface {
+	// ClaimHost makes those who decide whose a host name is take turns, until
+	// the transaction's end.
+	ClaimHost(ctx context.Context, host string) error
+	CreateCert(ctx context.Context, c Cert, p Pair) (Cert, error)
+	// Cert finds a cert of any owner.
+	Cert(ctx context.Context, commonName string) (Cert, error)
+	Certs(ctx context.Context, owner string, p Page) ([]Cert, int, error)
+	DeleteCert(ctx context.Context, owner, commonName string) error
 }
 
 // Spec is a container to create.
@@ -208,6 +231,8 @@ type Images interface {
 	// returns the new manifest's digest. A source that is an image of the
 	// platform, other than the app's own pushed build, is kind Forbidden.
 	Release(ctx context.Context, in ReleaseImage) (digest string, err error)
+	// Withdraw deletes the image of a release that failed, if there is one.
+	Withdraw(ctx context.Context, app string, version int) error
 	// Prune deletes the app's release images except the newest keep.
 	Prune(ctx context.Context, app string, keep int) error
 	// Delete deletes all of the app's images and frees their space.
@@ -227,9 +252,21 @@ type ReleaseImage struct {
 // Mirror is etcd as the routers, publishers and builders know it.
 type Mirror interface {
 	// Update returns when etcd says what the records said at the time of the
-	// call.
-	Update(ctx context.Context) error
+	// call: those parts of them that are named, all if none is.
+	Update(ctx context.Context, parts ...Part) error
 }
+
+// Part is a kind of records that etcd has, for who has changed only that.
+type Part string
+
+// Parts.
+const (
+	PartApps    Part = "apps" // that they exist
+	PartDomains Part = "domains"
+	PartKeys    Part = "keys"
+	PartCerts   Part = "certs"
+	PartConfigs Part = "configs" // the settings among the values of the latest releases
+)
 
 // AppLogs are the apps' logs.
 type AppLogs interface {
@@ -248,4 +285,12 @@ type Settings interface {
 	Domain() string           // of the platform
 	Subdomain() string        // of the controller; also reserved as an app id
 	RegistrationMode() string // enabled, disabled or admin_only
+}
+
+// Directory is where an organisation keeps its people, beside the records.
+type Directory interface {
+	// Authenticate finds who has the name and the password. If nobody has, or
+	// there is no directory at present, the error is of kind NotFound; any other
+	// error means that it could not be asked, and has been logged.
+	Authenticate(ctx context.Context, username, password string) (Person, error)
 }

@@ -19,14 +19,25 @@ type User struct {
 	LastLogin time.Time
 }
 
+// Person is what the directory says about somebody, each field empty if it says
+// nothing; Username is the name that was logged in by.
+type Person struct {
+	Username  string
+	Email     string
+	FirstName string
+	LastName  string
+}
+
 // Key is an SSH public key of a user. Public holds type, base64 and comment;
-// Fingerprint is MD5 of the key's wire form, in colon-separated hex.
+// Fingerprint is MD5 of the key's wire form, in colon-separated hex, and SHA256
+// the fingerprint that OpenSSH shows.
 type Key struct {
 	UUID        string
 	Owner       string
 	ID          string
 	Public      string
 	Fingerprint string
+	SHA256      string
 	Created     time.Time
 	Updated     time.Time
 }
@@ -128,6 +139,30 @@ type Domain struct {
 	Created time.Time
 	Updated time.Time
 }
+
+// Cert is a user's TLS certificate for one host name.
+type Cert struct {
+	ID         int
+	Owner      string
+	CommonName string
+	Expires    time.Time
+	Created    time.Time
+	Updated    time.Time
+}
+
+// Pair is what a cert consists of, in PEM: its chain, itself first, and its
+// private key.
+type Pair struct {
+	CommonName string
+	Chain      string
+	Key        string
+}
+
+// String is Pair without what it consists of.
+func (p Pair) String() string { return "certificate and key of " + p.CommonName }
+
+// GoString keeps the key out of %#v.
+func (p Pair) GoString() string { return p.String() }
 
 // Push is the record of a git push.
 type Push struct {

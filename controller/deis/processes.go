@@ -2,11 +2,8 @@ package deis
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -98,7 +95,8 @@ const maxContainers = 1000
 
 // Scale sets how many containers of each process type named there should run.
 func (c *Controller) Scale(ctx context.Context, by User, app string, in map[string]any) error {
-	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
+	a, err := c.authorize(ctx, by, app, Collaborate)
+	if err != nil {
 		return err
 	}
 	want, err := parseStructure(in)
@@ -110,7 +108,7 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 		return err
 	}
 	defer unlock()
-	a, err := c.Records.App(ctx, app) // its structure, now that nobody else changes it
+	a, err = c.sameApp(ctx, a) // its structure, now that nobody else changes it
 	if err != nil {
 		return err
 	}
@@ -155,7 +153,9 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 		c.undo(ctx, app)
 		return err
 	}
+	c.hit(ctx, afterScaleCommit)
 	c.retire(ctx, app, surplus)
+	c.hit(ctx, beforeAnswer)
 	return nil
 }
 
@@ -197,23 +197,11 @@ func planScale(app App, r Release, serving []Container, want map[string]int) (st
 func parseStructure(in map[string]any) (map[string]int, error) {
 	out := make(map[string]int, len(in))
 	for t, v := range in {
-		text, ok := scalar(v)
-		var n float64
-		var err error
-		switch v := v.(type) {
-		case json.Number:
-			n, err = v.Float64()
-		case string:
-			var i int
-			i, err = strconv.Atoi(strings.TrimSpace(v))
-			n = float64(i)
-		default:
-			ok = false
-		}
+		n, ok := whole(v)
 		switch {
-		case !ok || text == nil || err != nil || math.IsNaN(n):
+		case !ok:
 			shown := fmt.Sprint(v)
-			if text != nil {
+			if text, _ := scalar(v); text != nil {
 				shown = *text
 			}
 			return nil, Errorf(Invalid, "Invalid scaling format: invalid literal for int() with base 10: '%s'", shown)
@@ -239,7 +227,8 @@ func describe(structure map[string]int) string {
 // of a type, or one of it. It goes one at a time, so that an app with several
 // keeps serving.
 func (c *Controller) Restart(ctx context.Context, by User, app, processType string, num int) ([]Process, error) {
-	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
+	a, err := c.authorize(ctx, by, app, Collaborate)
+	if err != nil {
 		return nil, err
 	}
 	ctx, unlock, err := c.lock(ctx, app, lockWait)
@@ -247,6 +236,9 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 		return nil, err
 	}
 	defer unlock()
+	if _, err := c.sameApp(ctx, a); err != nil {
+		return nil, err
+	}
 	rows, err := c.Records.Containers(ctx, app)
 	if err != nil {
 		return nil, err
@@ -265,6 +257,7 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 			return nil, err
 		}
 	}
+	c.hit(ctx, beforeAnswer)
 	all, err := c.processes(ctx, app)
 	if err != nil {
 		return nil, err
@@ -286,12 +279,15 @@ func (c *Controller) restart(ctx context.Context, row Container) error {
 	if err := c.Records.SetPhase(ctx, uuids(one), Replacing); err != nil {
 		return err
 	}
+	c.hit(ctx, afterReplacing)
 	if err := c.clear(ctx, one, c.Drain); err != nil {
 		return err
 	}
+	c.hit(ctx, afterOldCleared)
 	if err := c.Records.SetPhase(ctx, uuids(one), Serving); err != nil {
 		return err
 	}
+	c.hit(ctx, afterServingAgain)
 	return c.launch(ctx, row.App, one, s)
 }
 

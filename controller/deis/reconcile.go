@@ -224,6 +224,7 @@ func (c *Controller) apply(ctx context.Context, app string, p steps) error {
 		if err := c.Scheduler.Start(ctx, row.UUID); err != nil {
 			return err
 		}
+		c.hit(ctx, afterHealStart)
 	}
 	for _, row := range p.create {
 		s, err := c.snapshot(ctx, c.Records, app, row.Version)
@@ -234,15 +235,18 @@ func (c *Controller) apply(ctx context.Context, app string, p steps) error {
 		if err := c.Scheduler.Create(ctx, c.spec(row, s)); err != nil {
 			return err
 		}
+		c.hit(ctx, afterHealCreate)
 		if err := c.Scheduler.Start(ctx, row.UUID); err != nil {
 			return err
 		}
+		c.hit(ctx, afterHealCreated)
 	}
 	for _, st := range p.orphans {
 		c.Log.Warn("container without a row is removed", "app", app, "container", st.Container)
 		if err := c.Scheduler.Destroy(ctx, st.UUID); err != nil {
 			return err
 		}
+		c.hit(ctx, afterOrphan)
 	}
 	c.removeLater(app, p.leaving)
 	return nil

@@ -100,7 +100,7 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 		return Release{}, err
 	}
 	defer unlock()
-	if app, err = c.Records.App(ctx, app.ID); err != nil { // its structure, now that nobody else changes it
+	if app, err = c.sameApp(ctx, app); err != nil { // its structure, now that nobody else changes it
 		return Release{}, err
 	}
 
@@ -147,7 +147,11 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 	c.event(app.ID, next.release.Summary)
 	if !next.release.Pending {
 		c.event(app.ID, "No build associated with this release to publish")
-		return next.release, c.Mirror.Update(ctx)
+		if err := c.Mirror.Update(ctx, PartConfigs); err != nil {
+			return Release{}, err
+		}
+		c.hit(ctx, afterMirror)
+		return next.release, nil
 	}
 	if err := c.deploy(ctx, app, &next); err != nil {
 		c.undo(ctx, app.ID)
@@ -155,6 +159,7 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 		c.fail(app.ID, fmt.Sprintf("release v%d failed: %s", next.release.Version, sentence(err)))
 		return Release{}, err
 	}
+	c.hit(ctx, beforeAnswer)
 	return next.release, nil
 }
 
@@ -176,6 +181,7 @@ func (c *Controller) publish(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
+	c.hit(ctx, afterReleaseImage)
 	s.release.Image = digest
 	if err := c.Records.SetReleaseImage(ctx, s.release.UUID, digest); err != nil {
 		return err

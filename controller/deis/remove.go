@@ -110,7 +110,11 @@ func (c *Controller) remove(ctx context.Context, rows []Container, drain time.Du
 	if err := c.clear(ctx, rows, drain); err != nil {
 		return err
 	}
-	return c.Records.DeleteContainers(ctx, uuids(rows))
+	if err := c.Records.DeleteContainers(ctx, uuids(rows)); err != nil {
+		return err
+	}
+	c.hit(ctx, afterRowsDeleted)
+	return nil
 }
 
 // clear withdraws containers of one app, lets requests end for the drain, stops
@@ -120,6 +124,7 @@ func (c *Controller) clear(ctx context.Context, rows []Container, drain time.Dur
 	if err := c.withdraw(ctx, app, rows); err != nil {
 		return err
 	}
+	c.hit(ctx, afterRemovalWithdraw)
 	sleep(ctx, drain)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Parallel)
@@ -128,13 +133,22 @@ func (c *Controller) clear(ctx context.Context, rows []Container, drain time.Dur
 			if err := c.Scheduler.Stop(gctx, row.UUID); err != nil {
 				return err
 			}
-			return c.Scheduler.Destroy(gctx, row.UUID)
+			c.hit(gctx, afterStop)
+			if err := c.Scheduler.Destroy(gctx, row.UUID); err != nil {
+				return err
+			}
+			c.hit(gctx, afterDestroy)
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return c.Routes.Forget(ctx, jobsOf(rows))
+	if err := c.Routes.Forget(ctx, jobsOf(rows)); err != nil {
+		return err
+	}
+	c.hit(ctx, afterForget)
+	return nil
 }
 
 // keepImages removes from the Engine the app's images that are neither of the
@@ -147,6 +161,7 @@ func (c *Controller) keepImages(ctx context.Context, app string) {
 			keep = append(keep, r.Image)
 		}
 		err = c.Scheduler.RemoveImages(ctx, app, keep)
+		c.hit(ctx, afterEngineImages)
 	}
 	if err != nil {
 		c.Log.Warn("engine images not cleaned", "app", app, "err", err)
@@ -162,6 +177,7 @@ func (c *Controller) cleanImages(app string) {
 		if err := c.Images.Prune(ctx, app, registryKeeps); err != nil {
 			c.Log.Warn("registry images not cleaned", "app", app, "err", err)
 		}
+		c.hit(ctx, afterRegistryPrune)
 	})
 }
 
@@ -169,7 +185,8 @@ func (c *Controller) cleanImages(app string) {
 // may be repeated; a controller that dies in between finishes it at its next
 // start.
 func (c *Controller) DestroyApp(ctx context.Context, by User, id string) error {
-	if _, err := c.authorize(ctx, by, id, Own); err != nil {
+	app, err := c.authorize(ctx, by, id, Own)
+	if err != nil {
 		return err
 	}
 	ctx, unlock, err := c.lock(ctx, id, lockWait)
@@ -177,13 +194,18 @@ func (c *Controller) DestroyApp(ctx context.Context, by User, id string) error {
 		return err
 	}
 	defer unlock()
+	if _, err := c.sameApp(ctx, app); err != nil {
+		return err
+	}
 	if err := c.Records.MarkDestroyed(ctx, id); err != nil {
 		return err
 	}
+	c.hit(ctx, afterMarkDestroyed)
 	if err := c.destroy(ctx, id); err != nil {
 		c.queue.add(id)
 		return &Error{Kind: Unavailable, Detail: "The app is being destroyed, which goes on in the background.", Err: err}
 	}
+	c.hit(ctx, beforeAnswer)
 	return nil
 }
 
@@ -196,9 +218,11 @@ func (c *Controller) destroy(ctx context.Context, app string) error {
 	if err := c.Records.SetPhase(ctx, uuids(rows), Leaving); err != nil {
 		return err
 	}
+	c.hit(ctx, afterAllLeave)
 	if err := c.remove(ctx, rows, 0); err != nil {
 		return err
 	}
+	c.hit(ctx, afterAllRemoved)
 	statuses, err := c.Scheduler.States(ctx, app)
 	if err != nil {
 		return err
@@ -208,17 +232,26 @@ func (c *Controller) destroy(ctx context.Context, app string) error {
 			return err
 		}
 	}
+	c.hit(ctx, afterStrays)
 	if err := c.Scheduler.RemoveImages(ctx, app, nil); err != nil {
 		return err
 	}
+	c.hit(ctx, afterAppEngineImages)
 	if err := c.Images.Delete(ctx, app); err != nil {
 		return err
 	}
+	c.hit(ctx, afterAppImages)
 	if err := c.AppLogs.Delete(ctx, app); err != nil {
 		return err
 	}
+	c.hit(ctx, afterAppLogs)
 	if err := c.Mirror.Update(ctx); err != nil {
 		return err
 	}
-	return c.Records.DeleteApp(ctx, app)
+	c.hit(ctx, afterAppMirror)
+	if err := c.Records.DeleteApp(ctx, app); err != nil {
+		return err
+	}
+	c.hit(ctx, afterAppRows)
+	return nil
 }

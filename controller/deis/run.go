@@ -27,7 +27,9 @@ func (c *Controller) Run(ctx context.Context, by User, app, command string) (int
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	out := &bounded{limit: maxRunOutput}
-	code, err := c.Scheduler.Run(ctx, spec, out)
+	c.hit(ctx, beforeRun)
+	code, err := c.Scheduler.Run(ctx, spec, c.hitOnWrite(ctx, duringRun, out))
+	c.hit(ctx, afterRun)
 	if err != nil {
 		return 0, "", notRun(err)
 	}

@@ -158,6 +158,17 @@ func prune(repo name.Repository, stay, gone []string, options []remote.Option) e
 	return nil
 }
 
+// Withdraw deletes the image of a release that failed, if there is one.
+func (i *Images) Withdraw(ctx context.Context, app string, version int) error {
+	ctx, cancel := context.WithTimeout(ctx, withdrawTimeout)
+	defer cancel()
+	repo, err := i.repository(app)
+	if err != nil {
+		return err
+	}
+	return prune(repo, nil, []string{versionTag(version)}, i.options(ctx))
+}
+
 // versions are the numbers of v<N> tags, newest first.
 func versions(tags []string) []int {
 	var out []int

@@ -27,6 +27,8 @@ const (
 	releaseTimeout = time.Minute      // of a rewrite inside the registry
 	copyTimeout    = 15 * time.Minute // of an image from elsewhere
 	cleanTimeout   = 2 * time.Minute
+	// Whoever waits for a failed deploy's answer waits for this too.
+	withdrawTimeout = 5 * time.Second
 )
 
 // sourceLabel says in a release's image which tag it was made of, so that a

@@ -57,6 +57,27 @@ func TestPruneForgetsBuildsWithoutRelease(t *testing.T) {
 	}
 }
 
+// A release that failed leaves nothing but its build, which may be pushed again.
+func TestWithdraw(t *testing.T) {
+	r := newRegistry(t, "127.0.0.1")
+	i := r.images(nil)
+	r.push("demo:git-"+sha(1), v1.Config{})
+	for version := 1; version <= 2; version++ {
+		_, err := i.Release(t.Context(), pushed(version, 1, map[string]string{"DEIS_RELEASE": versionTag(version)}))
+		must(t, err)
+	}
+	for range 2 { // and may be repeated
+		must(t, i.Withdraw(t.Context(), "demo", 2))
+		if tags := r.tags("demo"); !slices.Equal(tags, []string{"git-" + sha(1), "v1"}) {
+			t.Error(tags)
+		}
+	}
+	must(t, i.Withdraw(t.Context(), "no-app", 1))
+	if _, err := i.Release(t.Context(), pushed(2, 1, nil)); err != nil {
+		t.Error("the version cannot be used again:", err)
+	}
+}
+
 func TestVersions(t *testing.T) {
 	got := versions([]string{"v2", "v10", "v1", "git-ab", "v", "v0", "v01", "vx", "latest", "v-1", "v+3"})
 	if want := []int{10, 2, 1}; !slices.Equal(got, want) {

@@ -109,13 +109,14 @@ func (i *Images) ours(registry string) bool {
 	}
 	host, _, err := net.SplitHostPort(registry)
 	if err != nil {
-		host = registry
+		host = strings.Trim(registry, "[]")
 	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && !i.cfg.Allow(ip)
+	return err == nil && !i.cfg.Allow(ip.Unmap())
 }
 
 func notAllowed(image string) error {

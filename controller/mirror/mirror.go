@@ -24,10 +24,11 @@ const (
 	updateTimeout = 15 * time.Second // of Update
 )
 
-// Records is the truth. State reads all of it at one moment; of configs only
-// the values whose lower-case names are settings.
+// Records is the truth. State reads it at one moment, only the parts that are
+// named if any is; of configs only the values whose lower-case names are
+// settings.
 type Records interface {
-	State(ctx context.Context, settings []string) (apps []string, domains []deis.Domain, keys []deis.Key, configs []deis.Config, err error)
+	State(ctx context.Context, settings []string, parts ...deis.Part) (apps []string, domains []deis.Domain, keys []deis.Key, certs []deis.Pair, configs []deis.Config, err error)
 }
 
 // Mirror copies the records to etcd. It implements deis.Mirror.
@@ -41,6 +42,7 @@ type Mirror struct {
 	wake chan struct{} // 1: somebody waits for a pass
 
 	mu        sync.Mutex
+	asked     scope         // of the next pass
 	begun     int           // passes so far
 	succeeded int           // number of the newest one that has succeeded
 	success   chan struct{} // closed at the next success
@@ -61,13 +63,14 @@ func New(records Records, kv *etcd.KV, log *slog.Logger, metrics prometheus.Regi
 		}),
 		wake:    make(chan struct{}, 1),
 		success: make(chan struct{}),
+		asked:   scope{all: true},
 	}
 	metrics.MustRegister(m.passes, m.changes)
 	return m
 }
 
-// Run makes a pass now, every minute, and whenever Update asks, until ctx
-// ends. A pass that failed is repeated.
+// Run makes a pass over all now and every minute, and one over what Update asks
+// for, until ctx ends. A pass that failed is repeated.
 func (m *Mirror) Run(ctx context.Context) error {
 	tick := time.NewTicker(passInterval)
 	defer tick.Stop()
@@ -89,21 +92,26 @@ func (m *Mirror) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+			m.mu.Lock()
+			m.asked.add()
+			m.mu.Unlock()
 		case <-m.wake:
 		}
 	}
 }
 
-// Update returns when a pass that began after the call has succeeded. Calls
-// that come while one is under way share the next. If none succeeds in time,
+// Update returns when a pass over the parts, over all if none is named, that
+// began after the call has succeeded. Calls that come while one is under way
+// share the next, over the parts of all of them. If none succeeds in time,
 // because etcd or the database is away, the error is of kind Unavailable; Run
 // goes on trying.
-func (m *Mirror) Update(ctx context.Context) error {
+func (m *Mirror) Update(ctx context.Context, parts ...deis.Part) error {
 	wait, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	need := m.begun + 1
+	m.asked.add(parts...)
 	select {
 	case m.wake <- struct{}{}:
 	default: // asked for already
@@ -142,15 +150,17 @@ func (m *Mirror) numbered(ctx context.Context) error {
 	default:
 	}
 	m.begun++
-	number := m.begun
+	number, over := m.begun, m.asked
+	m.asked = scope{}
 	m.mu.Unlock()
 
-	err := m.pass(ctx)
+	err := m.pass(ctx, over)
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.err = err
 	if err != nil {
+		m.asked.join(over)
 		m.passes.WithLabelValues("failed").Inc()
 		return err
 	}
@@ -162,19 +172,19 @@ func (m *Mirror) numbered(ctx context.Context) error {
 }
 
 // pass makes etcd say what the records say.
-func (m *Mirror) pass(ctx context.Context) error {
+func (m *Mirror) pass(ctx context.Context, over scope) error {
 	var t truth
 	var found etcd.State
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		t.apps, t.domains, t.keys, t.configs, err = m.records.State(gctx, settings)
+		t.apps, t.domains, t.keys, t.certs, t.configs, err = m.records.State(gctx, settings, over.named()...)
 		if err != nil {
 			return fmt.Errorf("read the records: %w", err)
 		}
 		return nil
 	})
 	g.Go(func() (err error) {
-		if found, err = m.kv.List(gctx, prefixes...); err != nil {
+		if found, err = m.kv.List(gctx, over.prefixes()...); err != nil {
 			return fmt.Errorf("read etcd: %w", err)
 		}
 		return nil
@@ -196,7 +206,7 @@ func (m *Mirror) pass(ctx context.Context) error {
 		}
 		m.changes.Add(float64(len(txn)))
 	}
-	if _, ok := found.Keys[keys.Mirrored]; ok {
+	if _, ok := found.Keys[keys.Mirrored]; ok || !over.all {
 		return nil
 	}
 	if _, _, err := m.kv.Create(ctx, keys.Mirrored, "done"); err != nil {

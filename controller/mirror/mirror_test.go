@@ -34,12 +34,13 @@ type records struct {
 	mu    sync.Mutex
 	apps  []string
 	keys  []deis.Key
+	certs []deis.Pair
 	err   error
 	reads int
 	hook  func() // called by each read, before it
 }
 
-func (r *records) State(context.Context, []string) ([]string, []deis.Domain, []deis.Key, []deis.Config, error) {
+func (r *records) State(_ context.Context, _ []string, parts ...deis.Part) (apps []string, domains []deis.Domain, keys []deis.Key, certs []deis.Pair, configs []deis.Config, err error) {
 	r.mu.Lock()
 	hook := r.hook
 	r.mu.Unlock()
@@ -49,7 +50,17 @@ func (r *records) State(context.Context, []string) ([]string, []deis.Domain, []d
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reads++
-	return slices.Clone(r.apps), nil, r.keys, nil, r.err
+	asked := func(p deis.Part) bool { return len(parts) == 0 || slices.Contains(parts, p) }
+	if asked(deis.PartApps) {
+		apps = slices.Clone(r.apps)
+	}
+	if asked(deis.PartKeys) {
+		keys = r.keys
+	}
+	if asked(deis.PartCerts) {
+		certs = r.certs
+	}
+	return apps, nil, keys, certs, nil, r.err
 }
 
 func (r *records) set(change func(r *records)) {
@@ -112,13 +123,13 @@ func eventually(t testing.TB, what string, cond func() bool) {
 func TestMirrorTouchesNothingForeign(t *testing.T) {
 	kv := etcdtest.New(t)
 	foreign := []string{
-		"/deis/services/demo/demo_v2.web.1", "/deis/services/gone/gone_v2.web.1", "/deis/certs/x.org/cert",
+		"/deis/services/demo/demo_v2.web.1", "/deis/services/gone/gone_v2.web.1", "/deis/certsetc",
 		"/deis/builder/host", "/deis/builder/usersettings", "/deis/controller/builderKey", "/deis/platform/domain",
 		"/deis/publisher/withdraw/gone/gone_v2.web.1", "/deis/publisher/checks/gone/gone_v2.web.1",
 		"/deis/router/hosts/h", "/deis/logs/host", "/deis/configuration", "/deis/domainsetc",
 	}
 	put(t, kv, foreign...)
-	put(t, kv, "/deis/services/gone", "/deis/domains/gone.org", "/deis/builder/users/gone/aa", "/deis/config/gone/deis_whitelist")
+	put(t, kv, "/deis/services/gone", "/deis/domains/gone.org", "/deis/builder/users/gone/aa", "/deis/config/gone/deis_whitelist", "/deis/certs/gone.org/cert", "/deis/certs/gone.org/key")
 	m := run(t, &records{apps: []string{"demo"}, keys: []deis.Key{{Owner: "bob", Fingerprint: "aa", Public: "p"}}}, kv)
 	must(t, m.Update(t.Context()))
 	has(t, kv, append(foreign, "/deis/services/demo", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")...)
@@ -138,6 +149,47 @@ func TestPassOverWhatIsRightWritesNothing(t *testing.T) {
 	}
 }
 
+// An update of one part neither reads nor writes the others; what is wrong
+// there waits for a pass over all.
+func TestUpdateOfAPart(t *testing.T) {
+	kv := etcdtest.New(t)
+	r := &records{apps: []string{"a"}}
+	m := run(t, r, kv)
+	must(t, m.Update(t.Context()))
+	put(t, kv, "/deis/services/gone", "/deis/domains/gone.org", "/deis/builder/users/gone/aa")
+	r.set(func(r *records) {
+		r.apps = []string{"b"}
+		r.keys = []deis.Key{{Owner: "bob", Fingerprint: "aa", Public: "p"}}
+	})
+	must(t, m.Update(t.Context(), deis.PartKeys))
+	has(t, kv, "/deis/services/a", "/deis/services/gone", "/deis/domains/gone.org", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+	must(t, m.Update(t.Context(), deis.PartApps, deis.PartKeys))
+	has(t, kv, "/deis/services/b", "/deis/domains/gone.org", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+	must(t, m.Update(t.Context()))
+	has(t, kv, "/deis/services/b", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+}
+
+// A pass over a part that failed is made up for, whatever is asked for next.
+func TestFailedPartIsRepeated(t *testing.T) {
+	kv := etcdtest.New(t)
+	r := &records{}
+	m := run(t, r, kv)
+	must(t, m.Update(t.Context()))
+	r.set(func(r *records) {
+		r.err = &deis.Error{Kind: deis.Unavailable, Detail: "The database is not available."}
+		r.apps = []string{"a"}
+		r.keys = []deis.Key{{Owner: "bob", Fingerprint: "aa", Public: "p"}}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := m.Update(ctx, deis.PartKeys); deis.KindOf(err) != deis.Unavailable {
+		t.Fatal(err)
+	}
+	r.set(func(r *records) { r.err = nil })
+	must(t, m.Update(t.Context(), deis.PartApps))
+	has(t, kv, "/deis/services/a", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+}
+
 func TestEmptiedEtcdIsFilledAgain(t *testing.T) {
 	kv := etcdtest.New(t)
 	m := run(t, &records{apps: []string{"a"}}, kv)
@@ -145,6 +197,46 @@ func TestEmptiedEtcdIsFilledAgain(t *testing.T) {
 	must(t, kv.DeletePrefix(t.Context(), "/deis/"))
 	must(t, m.Update(t.Context()))
 	has(t, kv, "/deis/services/a", "/deis/controller/mirrored")
+}
+
+// TestCertAndKeyChangeTogether: at no revision does etcd have a certificate
+// with another one's key, or one of the two alone.
+func TestCertAndKeyChangeTogether(t *testing.T) {
+	kv := etcdtest.New(t)
+	r := &records{}
+	m := run(t, r, kv)
+	pairs := [][]deis.Pair{nil}
+	for i := range 4 {
+		pairs = append(pairs, []deis.Pair{{CommonName: "x.org", Chain: fmt.Sprint(i), Key: fmt.Sprint(i)}, {CommonName: "y.org", Chain: fmt.Sprint(-i), Key: fmt.Sprint(-i)}})
+	}
+	pairs = append(pairs, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := make(chan string, 100)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- etcd.Follow(ctx, kv, []string{"/deis/certs/"}, func(_ context.Context, s etcd.State) error {
+			for _, cn := range []string{"x.org", "y.org"} {
+				cert, key := s.Keys["/deis/certs/"+cn+"/cert"], s.Keys["/deis/certs/"+cn+"/key"]
+				if cert.Mod != key.Mod || cert.Value != key.Value {
+					t.Errorf("at revision %d: %v with %v", s.Revision, cert, key)
+				}
+			}
+			seen <- s.Keys["/deis/certs/x.org/cert"].Value
+			return nil
+		})
+	}()
+	for _, p := range pairs {
+		r.set(func(r *records) { r.certs = p })
+		must(t, m.Update(t.Context()))
+		want := ""
+		if p != nil {
+			want = p[0].Chain
+		}
+		for got := <-seen; got != want; got = <-seen {
+		}
+	}
+	cancel()
+	<-ended
 }
 
 func TestUpdatesSharePassesThatBeganAfterThem(t *testing.T) {
@@ -278,13 +370,34 @@ func TestFromPostgreSQLToEtcd(t *testing.T) {
 	must(t, err)
 	_, err = db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "ssh-rsa A", Fingerprint: "aa:bb"})
 	must(t, err)
+	_, err = db.CreateCert(ctx, deis.Cert{Owner: "bob", CommonName: "x.org"}, deis.Pair{Chain: "CHAIN", Key: "KEY"})
+	must(t, err)
 	must(t, m.Update(ctx))
-	has(t, kv, "/deis/services/demo", "/deis/domains/x.org", "/deis/builder/users/bob/aa:bb", "/deis/config/demo/deis_whitelist", "/deis/controller/mirrored")
+	has(t, kv, "/deis/services/demo", "/deis/domains/x.org", "/deis/certs/x.org/cert", "/deis/certs/x.org/key",
+		"/deis/builder/users/bob/aa:bb", "/deis/config/demo/deis_whitelist", "/deis/controller/mirrored")
+	for key, want := range map[string]string{"cert": "CHAIN", "key": "KEY"} {
+		if v, _, err := kv.Get(ctx, "/deis/certs/x.org/"+key); v.Value != want || err != nil {
+			t.Error(key, v, err)
+		}
+	}
+
+	must(t, db.DeleteKey(ctx, "bob", "k"))
+	must(t, db.DeleteDomain(ctx, "demo", "x.org"))
+	must(t, m.Update(ctx, deis.PartDomains))
+	has(t, kv, "/deis/services/demo", "/deis/certs/x.org/cert", "/deis/certs/x.org/key", "/deis/builder/users/bob/aa:bb", "/deis/config/demo/deis_whitelist", "/deis/controller/mirrored")
+	_, err = db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "ssh-rsa A", Fingerprint: "aa:bb"})
+	must(t, err)
 
 	// Destroyed, it is gone for routers and builders while its id is still held.
 	must(t, db.MarkDestroyed(ctx, "demo"))
 	must(t, m.Update(ctx))
-	has(t, kv, "/deis/builder/users/bob/aa:bb", "/deis/controller/mirrored")
+	has(t, kv, "/deis/certs/x.org/cert", "/deis/certs/x.org/key", "/deis/builder/users/bob/aa:bb", "/deis/controller/mirrored")
+	must(t, db.DeleteApp(ctx, "demo"))
+
+	// A user who goes takes keys and certificates along.
+	must(t, db.DeleteUser(ctx, "bob"))
+	must(t, m.Update(ctx))
+	has(t, kv, "/deis/controller/mirrored")
 }
 
 func BenchmarkPassOverALargePlatform(b *testing.B) {
@@ -294,6 +407,9 @@ func BenchmarkPassOverALargePlatform(b *testing.B) {
 	}
 	for i := range 10000 {
 		r.keys = append(r.keys, deis.Key{Owner: fmt.Sprint("user", i), Fingerprint: "aa:bb", Public: strings.Repeat("k", 380)})
+	}
+	for i := range 1000 {
+		r.certs = append(r.certs, deis.Pair{CommonName: fmt.Sprintf("www.app%d.org", i), Chain: strings.Repeat("c", 4000), Key: strings.Repeat("k", 1700)})
 	}
 	m := run(b, r, etcdtest.New(b))
 	must(b, m.Update(b.Context()))

@@ -15,14 +15,19 @@ import (
 // other value of a config may leave the records.
 var settings = []string{"deis_whitelist", "healthcheck_initial_delay", "healthcheck_timeout", "healthcheck_url", "maintenance"}
 
-// prefixes are read in each pass; owned says what in them is the mirror's.
-var prefixes = []string{keys.Services, keys.Domains, keys.BuilderUsers, keys.Configs, keys.Mirrored}
+// prefixes are read in a pass over all; owned says what in them is the mirror's.
+var prefixes = []string{keys.Services, keys.Domains, keys.Certs, keys.BuilderUsers, keys.Configs, keys.Mirrored}
 
 func owned(key string) bool {
 	if _, job, ok := keys.SplitService(key); ok {
 		return job == "" && !strings.HasSuffix(key, "/")
 	}
-	return strings.HasPrefix(key, keys.Domains) || strings.HasPrefix(key, keys.BuilderUsers) || strings.HasPrefix(key, keys.Configs)
+	for _, prefix := range []string{keys.Domains, keys.Certs, keys.BuilderUsers, keys.Configs} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // truth is what the records say.
@@ -30,12 +35,13 @@ type truth struct {
 	apps    []string
 	domains []deis.Domain
 	keys    []deis.Key
+	certs   []deis.Pair
 	configs []deis.Config
 }
 
 // wanted are the keys that should stand.
 func (t truth) wanted() map[string]string {
-	want := make(map[string]string, len(t.apps)+len(t.domains)+len(t.keys)+len(t.configs))
+	want := make(map[string]string, len(t.apps)+len(t.domains)+len(t.keys)+2*len(t.certs)+len(t.configs))
 	for _, app := range t.apps {
 		want[keys.App(app)] = app
 	}
@@ -44,6 +50,10 @@ func (t truth) wanted() map[string]string {
 	}
 	for _, k := range t.keys {
 		want[keys.BuilderUser(k.Owner, k.Fingerprint)] = k.Public
+	}
+	for _, c := range t.certs {
+		want[keys.CertCert(c.CommonName)] = c.Chain
+		want[keys.CertKey(c.CommonName)] = c.Key
 	}
 	for _, c := range t.configs {
 		// Of names that differ in case only, one must win: the upper-case one,
@@ -63,9 +73,10 @@ type change struct {
 }
 
 // rank orders changes so that nobody sees half of one: what protects an app
-// stands before the app can be reached, who may no longer push is out first.
+// and certifies it stands before the app can be reached, who may no longer push
+// is out first.
 func (c change) rank() int {
-	order := []string{keys.Configs, keys.Services, keys.Domains, keys.BuilderUsers}
+	order := []string{keys.Configs, keys.Services, keys.Certs, keys.Domains, keys.BuilderUsers}
 	for i, prefix := range order {
 		if strings.HasPrefix(c.key, prefix) {
 			if c.remove && i > 0 {
@@ -77,10 +88,14 @@ func (c change) rank() int {
 	return len(order)
 }
 
-// group is the prefix of what must change in one transaction: an app's config.
+// group is the prefix of what must change in one transaction: an app's config,
+// or a certificate and its key.
 func (c change) group() string {
 	if app, _, ok := keys.SplitConfig(c.key); ok {
 		return keys.Configs + app + "/"
+	}
+	if commonName, _, ok := keys.SplitCert(c.key); ok {
+		return keys.Certs + commonName + "/"
 	}
 	return c.key
 }

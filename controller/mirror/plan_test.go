@@ -47,6 +47,10 @@ func TestPlan(t *testing.T) {
 			{Owner: "bob", Fingerprint: "aa:bb", Public: "ssh-rsa AAAA bob"},
 			{Owner: "al@x.org", Fingerprint: "cc:dd", Public: "ssh-rsa CCCC"},
 		},
+		certs: []deis.Pair{
+			{CommonName: "shop.org", Chain: "CHAIN", Key: "KEY"},
+			{CommonName: "renewed.org", Chain: "NEW CHAIN", Key: "NEW KEY"},
+		},
 		configs: []deis.Config{
 			{App: "shop", Values: map[string]string{"DEIS_WHITELIST": "10.0.0.0/8", "deis_whitelist": "0.0.0.0/0", "HEALTHCHECK_URL": "/"}},
 			{App: "shop-2", Values: map[string]string{"MAINTENANCE": "1"}},
@@ -62,6 +66,11 @@ func TestPlan(t *testing.T) {
 		"/deis/domains/moved.org", "blog",
 		"/deis/domains/gone.org", "gone",
 		"/deis/domains/odd/key", "x",
+		"/deis/certs/gone.org/cert", "CHAIN",
+		"/deis/certs/gone.org/key", "KEY",
+		"/deis/certs/renewed.org/cert", "OLD CHAIN",
+		"/deis/certs/renewed.org/key", "OLD KEY",
+		"/deis/certs/odd", "x",
 		"/deis/builder/users/bob/aa:bb", "ssh-rsa AAAA bob",
 		"/deis/builder/users/bob/ee:ff", "ssh-rsa EEEE bob",
 		"/deis/config/blog/maintenance", "1",
@@ -95,11 +104,12 @@ func TestPlanOfNothingIsNothing(t *testing.T) {
 	}
 }
 
-func TestTransactionsAreBoundedAndDivideNoConfig(t *testing.T) {
+func TestTransactionsAreBoundedAndDivideNoConfigAndNoCert(t *testing.T) {
 	var records truth
 	for i := range 300 {
 		app := fmt.Sprint("app", i)
 		records.apps = append(records.apps, app)
+		records.certs = append(records.certs, deis.Pair{CommonName: app + ".org", Chain: strings.Repeat("c", 5000), Key: strings.Repeat("k", 1700)})
 		records.configs = append(records.configs, deis.Config{App: app, Values: map[string]string{
 			"DEIS_WHITELIST": strings.Repeat("w", 1000), "HEALTHCHECK_URL": "/", "MAINTENANCE": "1"}})
 	}
@@ -111,11 +121,11 @@ func TestTransactionsAreBoundedAndDivideNoConfig(t *testing.T) {
 		for _, c := range txn {
 			size += len(c.key) + len(c.value)
 			groups[c.group()] = true
-			if app, ok := strings.CutPrefix(c.group(), "/deis/config/"); ok {
-				if was, ok := seen[app]; ok && was != n {
-					t.Errorf("the config of %s is in transactions %d and %d", app, was, n)
+			if strings.HasPrefix(c.group(), "/deis/config/") || strings.HasPrefix(c.group(), "/deis/certs/") {
+				if was, ok := seen[c.group()]; ok && was != n {
+					t.Errorf("%s is in transactions %d and %d", c.group(), was, n)
 				}
-				seen[app] = n
+				seen[c.group()] = n
 			}
 		}
 		changes += len(txn)
@@ -123,7 +133,7 @@ func TestTransactionsAreBoundedAndDivideNoConfig(t *testing.T) {
 			t.Errorf("%d changes of %d bytes", len(txn), size)
 		}
 	}
-	if changes != 300*4 || len(seen) != 300 {
+	if changes != 300*6 || len(seen) != 600 {
 		t.Error(changes, len(seen))
 	}
 }

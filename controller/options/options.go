@@ -39,6 +39,20 @@ var _ deis.Settings = (*Options)(nil)
 // values are the settings at one moment.
 type values struct {
 	domain, subdomain, mode, hostname, builderKey string
+
+	ldap LDAP
+}
+
+// LDAP is the directory that users are known by, beside their local passwords.
+// Each text may be blank; there is none if Endpoint is.
+type LDAP struct {
+	Endpoint     string
+	BindDN       string
+	BindPassword string
+	UserBase     string
+	UserFilter   string
+	Verify       string
+	CA           string
 }
 
 // Open creates the keys that are missing and reads all once. Run keeps them up
@@ -65,6 +79,19 @@ func (o *Options) take(ctx context.Context, s etcd.State) error {
 	v := &values{
 		domain:    value(keys.PlatformDomain),
 		subdomain: value(keys.Subdomain),
+		// A single space stands for none, as in Deis v1.
+		ldap: LDAP{
+			Endpoint:     value(keys.LDAP + "endpoint"),
+			BindDN:       value(keys.LDAP + "bind/dn"),
+			BindPassword: strings.TrimRight(s.Keys[keys.LDAP+"bind/password"].Value, "\r\n"),
+			UserBase:     value(keys.LDAP + "user/basedn"),
+			UserFilter:   value(keys.LDAP + "user/filter"),
+			Verify:       value(keys.LDAP + "verify"),
+			CA:           value(keys.LDAP + "ca"),
+		},
+	}
+	if strings.TrimSpace(v.ldap.BindPassword) == "" {
+		v.ldap.BindPassword = ""
 	}
 	if v.subdomain == "" {
 		v.subdomain = defaultSubdomain
@@ -116,6 +143,9 @@ func (o *Options) UnitHostname() string { return o.values.Load().hostname }
 
 // BuilderKey is the secret by which the builder is known.
 func (o *Options) BuilderKey() string { return o.values.Load().builderKey }
+
+// LDAP is the directory's settings.
+func (o *Options) LDAP() LDAP { return o.values.Load().ldap }
 
 // Ready is nil once all that has no default is set.
 func (o *Options) Ready(context.Context) error {

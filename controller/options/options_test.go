@@ -133,6 +133,27 @@ func TestChangesAreFollowed(t *testing.T) {
 	})
 }
 
+func TestLDAP(t *testing.T) {
+	kv := etcdtest.New(t)
+	o := open(t, kv)
+	follow(t, o)
+	if o.LDAP() != (LDAP{}) {
+		t.Errorf("%+v", o.LDAP())
+	}
+	for key, value := range map[string]string{
+		"endpoint": "ldaps://x\n", "bind/dn": "cn=reader ", "bind/password": " p w \n", "user/basedn": "ou=people", "user/filter": "uid\n", "ca": "\nPEM\n", "verify": "false\n",
+		"group/basedn": "ou=groups", "group/filter": "objectClass", "group/type": "groupOfNames",
+	} {
+		put(t, kv, "/deis/controller/auth/ldap/"+key, value)
+	}
+	want := LDAP{Endpoint: "ldaps://x", BindDN: "cn=reader", BindPassword: " p w ", UserBase: "ou=people", UserFilter: "uid", CA: "PEM", Verify: "false"}
+	eventually(t, "all keys", func() bool { return o.LDAP() == want })
+	for _, key := range []string{"endpoint", "bind/dn", "bind/password", "user/basedn", "user/filter", "ca", "verify"} {
+		put(t, kv, "/deis/controller/auth/ldap/"+key, " ") // as Deis v1 wrote what is unset
+	}
+	eventually(t, "nothing", func() bool { return o.LDAP() == LDAP{} })
+}
+
 func TestOpenWithoutEtcd(t *testing.T) {
 	srv := etcdtest.Start(t)
 	kv := srv.Dial()

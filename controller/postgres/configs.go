@@ -23,6 +23,14 @@ func (r records) CreateConfig(ctx context.Context, c deis.Config) (deis.Config, 
 	})
 }
 
+const latestConfig = `SELECT ` + configColumns + ` FROM configs WHERE app = @app AND uuid = (
+    SELECT config FROM releases WHERE app = @app AND NOT pending ORDER BY version DESC LIMIT 1)`
+
+// LatestConfig finds the config of an app's newest live release.
+func (r records) LatestConfig(ctx context.Context, app string) (deis.Config, error) {
+	return row[deis.Config](ctx, r, latestConfig, pgx.NamedArgs{"app": app})
+}
+
 const configByUUID = `SELECT ` + configColumns + ` FROM configs WHERE app = @app AND uuid = @uuid`
 
 // Config finds a config of an app, also one of a pending release.

@@ -75,7 +75,7 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 	isAway(t, err)
 	_, _, err = db.Users(ctx, false, deis.Page{})
 	isAway(t, err)
-	_, _, _, _, err = db.State(ctx, nil)
+	_, _, _, _, _, err = db.State(ctx, nil)
 	isAway(t, err)
 	isAway(t, db.Ready(ctx))
 	<-locked.Done()

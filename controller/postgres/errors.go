@@ -57,14 +57,15 @@ func awayCode(code string) bool {
 
 // taken is what a user reads when a constraint, by name, forbids a row.
 var taken = map[string]error{
-	"users_username":   deis.ErrNotUnique("username"),
-	"keys_id":          deis.ErrNotUnique("id"),
-	"keys_fingerprint": deis.ErrNotUnique("public"),
-	"apps_id":          deis.ErrNotUnique("id"),
-	"domains_domain":   deis.ErrNotUnique("domain"),
-	"releases_push":    deis.Errorf(deis.Conflict, "This push has made a release already."),
-	"releases_version": deis.Errorf(deis.Conflict, "Another operation has made this release."),
-	"containers_job":   deis.Errorf(deis.Conflict, "There is a container of this name already."),
+	"users_username":    deis.ErrNotUnique("username"),
+	"keys_id":           deis.ErrNotUnique("id"),
+	"keys_fingerprint":  deis.ErrNotUnique("public"),
+	"apps_id":           deis.ErrNotUnique("id"),
+	"domains_domain":    deis.ErrNotUnique("domain"),
+	"certs_common_name": deis.ErrNotUnique("common_name"),
+	"releases_push":     deis.Errorf(deis.Conflict, "This push has made a release already."),
+	"releases_version":  deis.Errorf(deis.Conflict, "Another operation has made this release."),
+	"containers_job":    deis.Errorf(deis.Conflict, "There is a container of this name already."),
 }
 
 // translate turns what PostgreSQL or pgx says into what package deis

@@ -9,23 +9,28 @@ import (
 	"github.com/deis/deis/controller/deis"
 )
 
-const keyColumns = `uuid, owner, id, public, fingerprint, created, updated`
+const keyColumns = `uuid, owner, id, public, fingerprint, sha256, created, updated`
 
 const createKey = `
-INSERT INTO keys (uuid, owner, id, public, fingerprint)
-VALUES (@uuid, @owner, @id, @public, @fingerprint)
+INSERT INTO keys (uuid, owner, id, public, fingerprint, sha256)
+VALUES (@uuid, @owner, @id, @public, @fingerprint, @sha256)
 RETURNING ` + keyColumns
 
 // CreateKey stores an SSH key.
 func (r records) CreateKey(ctx context.Context, k deis.Key) (deis.Key, error) {
 	return row[deis.Key](ctx, r, createKey, pgx.NamedArgs{
-		"uuid": identity(k.UUID), "owner": k.Owner, "id": k.ID, "public": k.Public, "fingerprint": k.Fingerprint,
+		"uuid": identity(k.UUID), "owner": k.Owner, "id": k.ID, "public": k.Public, "fingerprint": k.Fingerprint, "sha256": k.SHA256,
 	})
 }
 
-const keyOfOwner = `SELECT ` + keyColumns + ` FROM keys WHERE owner = @owner AND id = @id`
+// keyNamed is the key that an owner's name for it means: its id or, if no key
+// has that, a fingerprint.
+const keyNamed = `
+SELECT uuid FROM keys WHERE owner = @owner AND @id IN (id, fingerprint, NULLIF(sha256, '')) ORDER BY id = @id DESC LIMIT 1`
 
-// Key finds a key by its owner's name for it.
+const keyOfOwner = `SELECT ` + keyColumns + ` FROM keys WHERE uuid = (` + keyNamed + `)`
+
+// Key finds a key of an owner.
 func (r records) Key(ctx context.Context, owner, id string) (deis.Key, error) {
 	return row[deis.Key](ctx, r, keyOfOwner, pgx.NamedArgs{"owner": owner, "id": id})
 }
@@ -35,7 +40,7 @@ func (r records) Keys(ctx context.Context, owner string, p deis.Page) ([]deis.Ke
 	return list[deis.Key](ctx, r, p, keyColumns, `FROM keys WHERE owner = @owner`, `seq`, pgx.NamedArgs{"owner": owner})
 }
 
-const deleteKey = `DELETE FROM keys WHERE owner = @owner AND id = @id`
+const deleteKey = `DELETE FROM keys WHERE uuid = (` + keyNamed + `)`
 
 // DeleteKey removes a key.
 func (r records) DeleteKey(ctx context.Context, owner, id string) error {

@@ -94,6 +94,9 @@ func TestReleases(t *testing.T) {
 		if r := ok(db.LatestRelease(ctx, "demo"))(t); r.Version != 1 {
 			t.Error(r)
 		}
+		if c := ok(db.LatestConfig(ctx, "demo"))(t); c.UUID == pending.Config {
+			t.Errorf("%+v", c)
+		}
 		if rs, n, err := db.Releases(ctx, "demo", deis.Page{}); n != 1 || names(rs, version) != "[1]" || err != nil {
 			t.Error(rs, n, err)
 		}
@@ -134,6 +137,11 @@ func TestReleases(t *testing.T) {
 	if rs, n, err := db.Releases(ctx, "demo", deis.Page{}); n != 2 || names(rs, version) != "[2 1]" || err != nil {
 		t.Error(rs, n, err)
 	}
+	if c := ok(db.LatestConfig(ctx, "demo"))(t); c.UUID != again.Config {
+		t.Errorf("%+v", c)
+	}
+	_, err = db.LatestConfig(ctx, "none")
+	is(t, err, deis.NotFound)
 	_, err = db.LatestRelease(ctx, "none")
 	is(t, err, deis.NotFound)
 	_, err = db.CreateRelease(ctx, deis.Release{App: "none", Owner: "bob", Config: first.Config})
@@ -285,7 +293,10 @@ func TestContainers(t *testing.T) {
 	}
 	done(t, db.SetPhase(ctx, []string{a}, deis.Leaving))
 	// Leaving is final, and what cannot be done for one is done for none.
-	is(t, db.SetPhase(ctx, []string{b, a}, deis.Starting), deis.Conflict)
+	undone := db.SetPhase(ctx, []string{b, a}, deis.Starting)
+	if is(t, undone, deis.Conflict); undone.Error() != "The operation was undone by another one." {
+		t.Error(undone)
+	}
 	if got := phases(); got != "[leaving serving]" {
 		t.Error(got)
 	}

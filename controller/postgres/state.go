@@ -14,7 +14,8 @@ const (
 WHERE EXISTS (SELECT FROM apps a WHERE a.id = d.app AND a.destroyed IS NULL)`
 	stateKeys = `SELECT owner, fingerprint, public FROM keys k
 WHERE EXISTS (SELECT FROM users u WHERE u.username = k.owner AND u.active)`
-	// Secrets stay here: of a config, only the settings asked for are read.
+	stateCerts = `SELECT common_name, chain, key FROM certs`
+	// Secrets of apps stay here: of a config, only the settings asked for are read.
 	stateConfigs = `
 SELECT a.id AS app, s.values
 FROM apps a
@@ -28,21 +29,39 @@ WHERE a.destroyed IS NULL AND s.values IS NOT NULL`
 
 // State reads, at one moment, what the rest of the platform may know: the apps
 // that are not being destroyed, their domains, the keys of users who may log
-// in, and of each app's latest live release those config values whose lower
-// case names are settings. Apps without any such value have no config here. Of
-// the nouns only what names them and what they say is filled in.
-func (db *DB) State(ctx context.Context, settings []string) (apps []string, domains []deis.Domain, keys []deis.Key, configs []deis.Config, err error) {
+// in, all certificates with their private keys, and of each app's latest live
+// release those config values whose lower case names are settings. Apps
+// without any such value have no config here. Of the nouns only what names
+// them and what they say is filled in. If parts are named, only those are read.
+func (db *DB) State(ctx context.Context, settings []string, parts ...deis.Part) (apps []string, domains []deis.Domain, keys []deis.Key, certs []deis.Pair, configs []deis.Config, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
+	if len(parts) == 0 {
+		parts = []deis.Part{deis.PartApps, deis.PartDomains, deis.PartKeys, deis.PartCerts, deis.PartConfigs}
+	}
 	batch := new(pgx.Batch)
-	collect(batch, &apps, pgx.RowTo[string], stateApps, nil)
-	collect(batch, &domains, pgx.RowToStructByNameLax[deis.Domain], stateDomains, nil)
-	collect(batch, &keys, pgx.RowToStructByNameLax[deis.Key], stateKeys, nil)
-	collect(batch, &configs, pgx.RowToStructByNameLax[deis.Config], stateConfigs, pgx.NamedArgs{"settings": settings})
+	for _, p := range parts {
+		switch p {
+		case deis.PartApps:
+			collect(batch, &apps, pgx.RowTo[string], stateApps, nil)
+		case deis.PartDomains:
+			collect(batch, &domains, pgx.RowToStructByNameLax[deis.Domain], stateDomains, nil)
+		case deis.PartKeys:
+			collect(batch, &keys, pgx.RowToStructByNameLax[deis.Key], stateKeys, nil)
+		case deis.PartCerts:
+			collect(batch, &certs, pgx.RowToStructByName[deis.Pair], stateCerts, nil)
+		case deis.PartConfigs:
+			collect(batch, &configs, pgx.RowToStructByNameLax[deis.Config], stateConfigs, pgx.NamedArgs{"settings": settings})
+		}
+	}
+	if len(parts) == 1 { // a statement alone sees one moment
+		err = db.pool.SendBatch(ctx, batch).Close()
+		return apps, domains, keys, certs, configs, translate(err)
+	}
 	err = pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		return tx.SendBatch(ctx, batch).Close()
 	})
-	return apps, domains, keys, configs, translate(err)
+	return apps, domains, keys, certs, configs, translate(err)
 }
 
 // collect adds a statement to b, whose rows go into into.

@@ -29,8 +29,9 @@ func TestState(t *testing.T) {
 	ok(db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "ssh-rsa A", Fingerprint: "aa"}))(t)
 	ok(db.CreateKey(ctx, deis.Key{Owner: "gone", ID: "k", Public: "ssh-rsa B", Fingerprint: "bb"}))(t)
 	done(t, db.exec(ctx, `UPDATE users SET active = false WHERE username = 'gone'`, nil))
+	ok(db.CreateCert(ctx, deis.Cert{Owner: "bob", CommonName: "a.org"}, deis.Pair{Chain: "C", Key: "K"}))(t)
 
-	apps, domains, keys, configs, err := db.State(ctx, []string{"deis_whitelist", "healthcheck_url"})
+	apps, domains, keys, certs, configs, err := db.State(ctx, []string{"deis_whitelist", "healthcheck_url"})
 	done(t, err)
 	if fmt.Sprint(apps) != "[a b]" {
 		t.Error(apps)
@@ -41,8 +42,22 @@ func TestState(t *testing.T) {
 	if got := names(keys, func(k deis.Key) string { return k.Owner + k.Fingerprint + k.Public }); got != "[bobaassh-rsa A]" {
 		t.Error(got)
 	}
+	if len(certs) != 1 || certs[0] != (deis.Pair{CommonName: "a.org", Chain: "C", Key: "K"}) {
+		t.Error(certs)
+	}
 	if len(configs) != 1 || configs[0].App != "a" || fmt.Sprint(configs[0].Values) != "map[DEIS_WHITELIST:1.2.3.4 healthcheck_url:/h]" {
 		t.Errorf("%+v", configs)
+	}
+	// Of each part alone there is the same.
+	for part, want := range map[deis.Part]int{deis.PartApps: len(apps), deis.PartDomains: len(domains), deis.PartKeys: len(keys), deis.PartCerts: len(certs), deis.PartConfigs: len(configs)} {
+		apps, domains, keys, certs, configs, err := db.State(ctx, []string{"deis_whitelist", "healthcheck_url"}, part)
+		done(t, err)
+		counts := map[deis.Part]int{deis.PartApps: len(apps), deis.PartDomains: len(domains), deis.PartKeys: len(keys), deis.PartCerts: len(certs), deis.PartConfigs: len(configs)}
+		for p, n := range counts {
+			if p == part && (n != want || n == 0) || p != part && n != 0 {
+				t.Errorf("asked for %s: %d of %s", part, n, p)
+			}
+		}
 	}
 }
 
@@ -62,7 +77,7 @@ func TestStateOfALargePlatform(t *testing.T) {
 		done(t, db.exec(ctx, sql, nil))
 	}
 	started := time.Now()
-	apps, _, keys, configs, err := db.State(ctx, []string{"deis_whitelist"})
+	apps, _, keys, _, configs, err := db.State(ctx, []string{"deis_whitelist"})
 	done(t, err)
 	t.Logf("read in %v", time.Since(started))
 	if len(apps) != 1000 || len(keys) != 10000 || len(configs) != 1000 {

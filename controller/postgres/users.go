@@ -44,6 +44,36 @@ func (r records) User(ctx context.Context, username string) (deis.User, error) {
 	return row[deis.User](ctx, r, userByName, pgx.NamedArgs{"username": username})
 }
 
+// Of accounts whose names differ by case only, the oldest stays a person's
+// whoever registers later.
+const (
+	createPerson = `
+INSERT INTO users (username, email, first_name, last_name, password_hash, superuser)
+SELECT lower(@username), '', '', '', @password_hash, false
+WHERE NOT EXISTS (SELECT FROM users WHERE lower(username) = lower(@username))
+ON CONFLICT DO NOTHING`
+	updatePerson = `
+UPDATE users SET email = coalesce(nullif(@email, ''), email), first_name = coalesce(nullif(@first_name, ''), first_name),
+                 last_name = coalesce(nullif(@last_name, ''), last_name)
+WHERE id = (SELECT min(id) FROM users WHERE lower(username) = lower(@username))
+RETURNING ` + userColumns
+)
+
+// UserOfPerson finds or makes the account of a person of the directory.
+func (r records) UserOfPerson(ctx context.Context, p deis.Person, passwordHash string) (u deis.User, err error) {
+	args := pgx.NamedArgs{
+		"username": p.Username, "email": p.Email, "first_name": p.FirstName, "last_name": p.LastName, "password_hash": passwordHash,
+	}
+	err = r.atomically(ctx, func(r records) error {
+		if err := r.exec(ctx, createPerson, args); err != nil {
+			return err
+		}
+		u, err = row[deis.User](ctx, r, updatePerson, args)
+		return err
+	})
+	return u, err
+}
+
 // Users lists accounts by name.
 func (r records) Users(ctx context.Context, admins bool, p deis.Page) ([]deis.User, int, error) {
 	from := `FROM users`
@@ -97,21 +127,23 @@ const (
 	// What is left must not be without a superuser, or the next to register
 	// would become it.
 	leaderless = `SELECT EXISTS (SELECT FROM users) AND NOT EXISTS (SELECT FROM users WHERE superuser)`
-	deleteUser = `DELETE FROM users WHERE username = @username`
+	deleteUser = `DELETE FROM users WHERE username = @username RETURNING superuser`
 )
 
-// bequeath gives what a user owns inside other people's apps to their owners.
+// bequeath gives what a user owns inside other people's apps to their owners,
+// and the certificates of those apps' domains.
 var bequeath = []string{
 	`UPDATE releases x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE builds x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE configs x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE domains x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE containers x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
+	`UPDATE certs x SET owner = a.owner FROM domains d JOIN apps a ON a.id = d.app WHERE lower(d.domain) = x.common_name AND x.owner = @username`,
 	`UPDATE pushes x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 }
 
-// DeleteUser removes an account that owns no app, with its tokens, keys and
-// grants. The last superuser goes only as the last user.
+// DeleteUser removes an account that owns no app, with its tokens, keys,
+// certificates and grants. The last superuser goes only as the last user.
 func (r records) DeleteUser(ctx context.Context, username string) error {
 	args := pgx.NamedArgs{"username": username}
 	return r.atomically(ctx, func(r records) error {
@@ -133,7 +165,8 @@ func (r records) DeleteUser(ctx context.Context, username string) error {
 				return err
 			}
 		}
-		if err := r.change(ctx, deleteUser, args); err != nil {
+		superuser, err := value[bool](ctx, r, deleteUser, args)
+		if err != nil || !superuser { // there may be users of a directory and no superuser yet
 			return err
 		}
 		bad, err := value[bool](ctx, r, leaderless, nil)

@@ -91,6 +91,55 @@ func TestOneOfManyFirstUsersBecomesSuperuser(t *testing.T) {
 	}
 }
 
+func TestUserOfPerson(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	made := ok(db.UserOfPerson(ctx, deis.Person{Username: "Ann", Email: "a@x.org", FirstName: "A", LastName: "O"}, "!"))(t)
+	if made.Username != "ann" || made.Email != "a@x.org" || made.FirstName != "A" || made.LastName != "O" || made.Superuser || !made.Active {
+		t.Errorf("%+v", made)
+	}
+	if h := ok(db.PasswordHash(ctx, "ann"))(t); h != "!" {
+		t.Error(h)
+	}
+	// The first of all is no superuser: that is whoever registers first.
+	users(t, db, "ANN", "Bob", "bob")
+	done(t, db.SetPasswordHash(ctx, "ann", "h"))
+	if got := ok(db.UserOfPerson(ctx, deis.Person{Username: "ANN", Email: "b@x.org"}, "!"))(t); got.ID != made.ID || got.Email != "b@x.org" || got.FirstName != "A" {
+		t.Errorf("%+v", got)
+	}
+	if h := ok(db.PasswordHash(ctx, "ann"))(t); h != "h" {
+		t.Error("the local password is gone")
+	}
+	if u := ok(db.User(ctx, "ANN"))(t); !u.Superuser || u.Email != "" {
+		t.Errorf("%+v", u)
+	}
+	if got := ok(db.UserOfPerson(ctx, deis.Person{Username: "bob"}, "!"))(t); got.Username != "Bob" {
+		t.Errorf("%+v, not the oldest", got)
+	}
+	if _, err := db.UserOfPerson(ctx, deis.Person{Username: "x\x00"}, "!"); deis.KindOf(err) != deis.Invalid {
+		t.Error(err)
+	}
+}
+
+func TestUserOfPersonAtOnce(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			if u, err := db.UserOfPerson(ctx, deis.Person{Username: []string{"ann", "Ann"}[i%2]}, "!"); err != nil || u.Username != "ann" {
+				t.Error(u, err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, n, err := db.Users(ctx, false, deis.Page{}); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	done(t, db.DeleteUser(ctx, "ann")) // no superuser was there before, and none is needed after
+	users(t, db, "bob")
+	ok(db.UserOfPerson(ctx, deis.Person{Username: "ann"}, "!"))(t)
+	is(t, db.DeleteUser(ctx, "bob"), deis.Conflict)
+}
+
 func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
 	db, ctx := fresh(t), t.Context()
 	users(t, db, "owner", "bob")
@@ -110,6 +159,8 @@ func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
 	ok(db.CreateDomain(ctx, deis.Domain{App: "demo", Owner: "bob", Domain: "x.org"}))(t)
 	ok(db.CreatePush(ctx, deis.Push{App: "demo", Owner: "bob"}))(t)
 	ok(db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "p", Fingerprint: "f"}))(t)
+	ok(db.CreateCert(ctx, deis.Cert{Owner: "bob", CommonName: "x.org"}, deis.Pair{}))(t)
+	ok(db.CreateCert(ctx, deis.Cert{Owner: "bob", CommonName: "y.org"}, deis.Pair{}))(t)
 	done(t, db.CreateToken(ctx, "bob", []byte("hash")))
 	ok(db.CreateContainers(ctx, []deis.Container{{App: "demo", Owner: "bob", Version: 2, Type: "web", Num: 1, Phase: deis.Serving}}))(t)
 
@@ -122,6 +173,7 @@ func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
 		ok(db.Build(ctx, "demo", latest.Build))(t).Owner,
 		ok(db.Config(ctx, "demo", latest.Config))(t).Owner,
 		ok(db.Domain(ctx, "x.org"))(t).Owner,
+		ok(db.Cert(ctx, "x.org"))(t).Owner,
 		ok(db.Containers(ctx, "demo"))(t)[0].Owner,
 	}
 	for i, o := range owners {
@@ -132,6 +184,8 @@ func TestDeleteUserLeavesOtherPeoplesAppsWhole(t *testing.T) {
 	if got := ok(db.Grantees(ctx, "demo"))(t); len(got) != 0 {
 		t.Error(got)
 	}
+	_, err = db.Cert(ctx, "y.org")
+	is(t, err, deis.NotFound)
 	_, err = db.UserByToken(ctx, []byte("hash"))
 	is(t, err, deis.NotFound)
 	if _, n, err := db.Keys(ctx, "bob", deis.Page{}); n != 0 || err != nil {

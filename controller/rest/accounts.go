@@ -15,11 +15,13 @@ func (h accounts) register(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	in := deis.Registration{
-		Username: f.required("username"), Password: f.required("password"),
+		Username: f.optional("username"), Password: f.optional("password"),
 		Email: f.text("email"), FirstName: f.text("first_name"), LastName: f.text("last_name"),
 	}
-	if err := f.err(); err != nil {
-		return err
+	if f.err() != nil { // told at once with what else is wrong
+		f.required("username")
+		f.required("password")
+		return f.err()
 	}
 	var by *deis.User
 	if r.known {
@@ -41,7 +43,7 @@ func (h accounts) login(w http.ResponseWriter, r *request) error {
 	if err := f.err(); err != nil {
 		return err
 	}
-	token, err := h.c.Login(r.Context(), username, password)
+	token, err := h.c.Login(r.Context(), r.from, username, password)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ func (h accounts) passwd(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	in := deis.PasswordChange{Username: f.text("username"), Password: f.optional("password"), NewPassword: f.required("new_password")}
+	in := deis.PasswordChange{From: r.from, Username: f.text("username"), Password: f.optional("password"), NewPassword: f.required("new_password")}
 	if err := f.err(); err != nil {
 		return err
 	}

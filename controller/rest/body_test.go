@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -144,7 +145,8 @@ func TestFieldsOfRoutes(t *testing.T) {
 	c := serve(t, f, quiet())
 	const required = `["This field is required."]`
 	for _, x := range []struct{ method, path, body, want string }{
-		{"POST", "/v1/auth/register", "", `{"password":` + required + `,"username":` + required + `}`},
+		{"POST", "/v1/auth/register", `{"username":[],"password":null}`, `{"password":["This field may not be null."],"username":["Not a valid string."]}`},
+		{"POST", "/v1/auth/login/", "", `{"password":` + required + `,"username":` + required + `}`},
 		{"POST", "/v1/auth/register", `{"username":"a","password":"b","email":null}`, `{"email":["This field may not be null."]}`},
 		{"POST", "/v1/auth/passwd", "", `{"new_password":` + required + `}`},
 		{"POST", "/v1/auth/passwd", `{"new_password":"","username":1,"password":null}`, `{"new_password":["This field may not be blank."],"password":["This field may not be null."]}`},
@@ -164,6 +166,8 @@ func TestFieldsOfRoutes(t *testing.T) {
 		{"POST", "/v1/apps/demo/perms", "", `{"username":` + required + `}`},
 		{"POST", "/v1/admin/perms", "", `{"username":` + required + `}`},
 		{"POST", "/v1/keys", "", `{"id":` + required + `,"public":` + required + `}`},
+		{"POST", "/v1/certs", "", `{"certificate":` + required + `,"key":` + required + `}`},
+		{"POST", "/v1/certs", `{"certificate":"","key":1,"common_name":null}`, `{"certificate":["This field may not be blank."],"common_name":["This field may not be null."]}`},
 		{"POST", "/v1/hooks/push", "", `{"fingerprint":` + required + `,"receive_repo":` + required + `,"receive_user":` + required + `,"sha":` + required + `,"ssh_connection":` + required + `,"ssh_original_command":` + required + `}`},
 		{"POST", "/v1/hooks/config", "", `{"receive_repo":` + required + `,"receive_user":` + required + `}`},
 		{"POST", "/v1/hooks/build", "", `{"image":` + required + `,"receive_repo":` + required + `,"receive_user":` + required + `}`},
@@ -264,6 +268,33 @@ func TestSlowBody(t *testing.T) {
 		if !strings.HasPrefix(got, want+"\r\n") || !strings.Contains(got, "\r\nConnection: close\r\n") {
 			t.Errorf("%s: %s", line, got)
 		}
+	}
+}
+
+// TestBrokenBody: a body that does not come, or breaks off, is told to be so.
+func TestBrokenBody(t *testing.T) {
+	f := &fake{}
+	s := &server{log: quiet(), identities: f, metrics: newMetrics(prometheus.NewRegistry()), bodyTimeout: 50 * time.Millisecond, timeout: time.Minute}
+	address := serveHandler(t, s.handler(routes(f)))
+	for body, want := range map[string][2]string{
+		"Content-Length: 100\r\n\r\n{":                         {"408 REQUEST TIMEOUT", `{"detail":"Request body did not arrive in time."}`},
+		"Transfer-Encoding: chunked\r\n\r\nwithout length\r\n": {"400 BAD REQUEST", `{"detail":"Request body could not be read."}`},
+	} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "POST /v1/apps HTTP/1.1\r\nHost: x\r\nAuthorization: token bob\r\nContent-Type: application/json\r\n"+body); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(conn) // it is closed
+		if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 "+want[0]+"\r\n") || !strings.HasSuffix(string(got), "\r\n\r\n"+want[1]) {
+			t.Errorf("%v %s, want %v", err, got, want)
+		}
+	}
+	if calls := f.noted(); calls != "" {
+		t.Error("these call", calls)
 	}
 }
 

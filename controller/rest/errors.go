@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"html"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/internal/httpapi"
@@ -29,6 +31,7 @@ var statuses = map[deis.Kind]int{
 	deis.NotFound:     http.StatusNotFound,
 	deis.Conflict:     http.StatusConflict,
 	deis.Unavailable:  http.StatusServiceUnavailable,
+	deis.TooMany:      http.StatusTooManyRequests,
 }
 
 // translate turns an error of package deis into one that httpapi writes. What
@@ -40,6 +43,9 @@ func translate(w http.ResponseWriter, err error) error {
 	}
 	if e.Kind == deis.Unauthorized {
 		w.Header()["WWW-Authenticate"] = []string{"Token"}
+	}
+	if e.Kind == deis.TooMany {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
 	return &httpapi.Error{Status: statuses[e.Kind], Detail: e.Detail, Fields: e.Fields, Cause: e.Err}
 }

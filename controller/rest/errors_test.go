@@ -53,6 +53,7 @@ func TestErrors(t *testing.T) {
 		"not found":   {deis.ErrNotFound, "404 NOT FOUND", `{"detail":"Not found"}`},
 		"conflict":    {deis.Errorf(deis.Conflict, "al still has applications assigned. Delete or transfer ownership"), "409 CONFLICT", `{"detail":"al still has applications assigned. Delete or transfer ownership"}`},
 		"unavailable": {&deis.Error{Kind: deis.Unavailable, Detail: "aborting, failed to create some containers", Err: cause}, "503 SERVICE UNAVAILABLE", `{"detail":"aborting, failed to create some containers"}`},
+		"too many":    {&deis.Error{Kind: deis.TooMany, Detail: "Too many wrong passwords. Try again in 30 seconds.", RetryAfter: 30 * time.Second, Err: cause}, "429 TOO MANY REQUESTS", `{"detail":"Too many wrong passwords. Try again in 30 seconds."}`},
 		"internal":    {&deis.Error{Kind: deis.Internal, Detail: "secret detail", Err: cause}, "500 INTERNAL SERVER ERROR", sorry},
 		"other":       {cause, "500 INTERNAL SERVER ERROR", sorry},
 		"wrapped":     {fmt.Errorf("app demo: %w", deis.ErrNotFound), "404 NOT FOUND", `{"detail":"Not found"}`},
@@ -66,7 +67,7 @@ func TestErrors(t *testing.T) {
 				continue // they have tests of their own
 			}
 			got := c.do(r.Method, example(r.Pattern), bodyFor(r.Pattern))
-			if got.status != x.status || got.body != x.body {
+			if got.status != x.status || got.body != x.body || (got.header.Get("Retry-After") == "30") != (name == "too many") {
 				t.Errorf("%s: %s %s: %s %s", name, r.Method, r.Pattern, got.status, got.body)
 			}
 		}
@@ -82,7 +83,7 @@ func bodyFor(pattern string) string {
 	if strings.HasSuffix(pattern, "/scale") {
 		return `{"web":1}`
 	}
-	return pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d"}`
+	return pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d","certificate":"c","key":"k"}`
 }
 
 func TestConfigLocked(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,7 @@ type fake struct {
 
 	authenticate        func(token string) (deis.User, error)
 	authenticateBuilder func(key string) error
+	login               func(from netip.Addr) (string, error)
 	apps                func(p deis.Page) ([]deis.App, int, error)
 	createBuild         func(ctx context.Context) (deis.Build, int, error)
 	config              func(ctx context.Context) (deis.Config, error)
@@ -108,14 +110,20 @@ func (f *fake) AuthenticateBuilder(key string) error {
 }
 
 func (f *fake) Register(_ context.Context, by *deis.User, in deis.Registration) (deis.User, error) {
+	if in.Username == nil {
+		return deis.User{}, f.note("Register", by, in)
+	}
 	u := deis.User{
-		ID: 3, Username: in.Username, Email: in.Email, FirstName: in.FirstName, LastName: in.LastName,
+		ID: 3, Username: *in.Username, Email: in.Email, FirstName: in.FirstName, LastName: in.LastName,
 		Active: true, Joined: created, LastLogin: updated,
 	}
 	return u, f.note("Register", by, in)
 }
 
-func (f *fake) Login(_ context.Context, username, password string) (string, error) {
+func (f *fake) Login(_ context.Context, from netip.Addr, username, password string) (string, error) {
+	if f.login != nil {
+		return f.login(from)
+	}
 	return "0123456789abcdef", f.note("Login", username, password)
 }
 
@@ -216,6 +224,24 @@ func (f *fake) AddDomain(_ context.Context, by deis.User, app, name string) (dei
 
 func (f *fake) RemoveDomain(_ context.Context, by deis.User, app, name string) error {
 	return f.note("RemoveDomain", by, app, name)
+}
+
+var cert = deis.Cert{ID: 5, Owner: "bob", CommonName: "www.example.org", Expires: updated, Created: created, Updated: updated}
+
+func (f *fake) AddCert(_ context.Context, by deis.User, in deis.NewCert) (deis.Cert, error) {
+	return cert, f.note("AddCert", by, in)
+}
+
+func (f *fake) Certs(_ context.Context, by deis.User, p deis.Page) ([]deis.Cert, int, error) {
+	return []deis.Cert{cert}, 1, f.note("Certs", by, p)
+}
+
+func (f *fake) Cert(_ context.Context, by deis.User, commonName string) (deis.Cert, error) {
+	return cert, f.note("Cert", by, commonName)
+}
+
+func (f *fake) RemoveCert(_ context.Context, by deis.User, commonName string) error {
+	return f.note("RemoveCert", by, commonName)
 }
 
 func (f *fake) Logs(_ context.Context, by deis.User, app string, lines int) ([]byte, error) {

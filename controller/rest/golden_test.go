@@ -16,6 +16,7 @@ const (
 	releaseJSON   = `{"uuid":"u-release","app":"demo","owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","version":3,"summary":"bob deployed nginx","config":"u-config","build":"u-build"}`
 	containerJSON = `{"owner":"bob","app":"demo","release":"v3","type":"web","num":1,"state":"up","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","uuid":"u-container"}`
 	domainJSON    = `{"owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","app":"demo","domain":"www.example.org"}`
+	certJSON      = `{"id":5,"owner":"bob","expires":"2014-01-02T04:04:05UTC","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","common_name":"www.example.org"}`
 	pushBody      = `{"receive_user":"bob","receive_repo":"demo","sha":"ab12","fingerprint":"aa:bb","ssh_connection":"1 2 3 4","ssh_original_command":"git-receive-pack"}`
 	pushJSON      = `{"uuid":"u-push","owner":"bob","app":"demo","sha":"ab12","fingerprint":"aa:bb","receive_user":"bob","receive_repo":"demo","ssh_connection":"1 2 3 4","ssh_original_command":"git-receive-pack","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
 	page1         = `{"Size":100,"Number":1,"Last":false}`
@@ -44,9 +45,9 @@ var successes = []success{
 	{"DELETE", "/v1/auth/cancel", "", "204 NO CONTENT", "", `CancelUser["bob",""]`},
 	{"DELETE", "/v1/auth/cancel", `{"username":"al"}`, "204 NO CONTENT", "", `CancelUser["bob","al"]`},
 	{"POST", "/v1/auth/passwd", `{"password":"old","new_password":"new"}`, "200 OK", `{"status":"password set"}`,
-		`ChangePassword["bob",{"Username":"","Password":"old","NewPassword":"new"}]`},
+		`ChangePassword["bob",{"From":"127.0.0.1","Username":"","Password":"old","NewPassword":"new"}]`},
 	{"POST", "/v1/auth/passwd", `{"username":"al","new_password":"new"}`, "200 OK", `{"status":"password set"}`,
-		`ChangePassword["bob",{"Username":"al","Password":null,"NewPassword":"new"}]`},
+		`ChangePassword["bob",{"From":"127.0.0.1","Username":"al","Password":null,"NewPassword":"new"}]`},
 	{"POST", "/v1/auth/tokens/", "", "200 OK", `{"token":"fedcba9876543210"}`, `RegenerateToken["bob","",false]`},
 	{"POST", "/v1/auth/tokens/", `{"username":"al"}`, "200 OK", `{"token":"fedcba9876543210"}`, `RegenerateToken["bob","al",false]`},
 	{"POST", "/v1/auth/tokens/", `{"all":false}`, "200 OK", `""`, `RegenerateToken["bob","",true]`},
@@ -107,6 +108,13 @@ var successes = []success{
 	{"GET", "/v1/keys/bob@home", "", "200 OK", keyJSON, `Key["bob","bob@home"]`},
 	{"GET", "/v1/keys/a%20b/c/", "", "200 OK", keyJSON, `Key["bob","a b/c"]`},
 	{"DELETE", "/v1/keys/bob@home", "", "204 NO CONTENT", "", `RemoveKey["bob","bob@home"]`},
+
+	{"GET", "/v1/certs", "", "200 OK", listJSON(certJSON), `Certs["bob",` + page1 + `]`},
+	{"POST", "/v1/certs/", `{"certificate":"C\n","key":"K\n"}`, "201 CREATED", certJSON, `AddCert["bob",{"Certificate":"C\n","Key":"K\n","CommonName":""}]`},
+	{"POST", "/v1/certs", `{"certificate":"C","key":"K","common_name":"www.example.org"}`, "201 CREATED", certJSON, `AddCert["bob",{"Certificate":"C","Key":"K","CommonName":"www.example.org"}]`},
+	{"GET", "/v1/certs/www.example.org", "", "200 OK", certJSON, `Cert["bob","www.example.org"]`},
+	{"DELETE", "/v1/certs/www.example.org", "", "204 NO CONTENT", "", `RemoveCert["bob","www.example.org"]`},
+	{"DELETE", "/v1/certs/*.example.org/", "", "204 NO CONTENT", "", `RemoveCert["bob","*.example.org"]`},
 
 	{"GET", "/v1/admin/perms", "", "200 OK", listJSON(`{"username":"root","is_superuser":true}`), `Admins["bob",` + page1 + `]`},
 	{"POST", "/v1/admin/perms", `{"username":"al"}`, "201 CREATED", "", `SetAdmin["bob","al",true]`},

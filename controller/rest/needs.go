@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/deis/deis/controller/deis"
 )
@@ -16,6 +17,7 @@ type Controller interface {
 	Apps
 	Perms
 	Domains
+	Certs
 	Logs
 	Configs
 	Builds
@@ -33,7 +35,7 @@ type Identities interface {
 // Accounts are what users do with their own accounts, and superusers with all.
 type Accounts interface {
 	Register(ctx context.Context, by *deis.User, in deis.Registration) (deis.User, error)
-	Login(ctx context.Context, username, password string) (token string, err error)
+	Login(ctx context.Context, from netip.Addr, username, password string) (token string, err error)
 	ChangePassword(ctx context.Context, by deis.User, in deis.PasswordChange) error
 	CancelUser(ctx context.Context, by deis.User, username string) error
 	RegenerateToken(ctx context.Context, by deis.User, username string, all bool) (token string, err error)
@@ -76,6 +78,14 @@ type Domains interface {
 	Domains(ctx context.Context, by deis.User, app string, p deis.Page) ([]deis.Domain, int, error)
 	AddDomain(ctx context.Context, by deis.User, app, domain string) (deis.Domain, error)
 	RemoveDomain(ctx context.Context, by deis.User, app, domain string) error
+}
+
+// Certs are a user's own TLS certificates.
+type Certs interface {
+	AddCert(ctx context.Context, by deis.User, in deis.NewCert) (deis.Cert, error)
+	Certs(ctx context.Context, by deis.User, p deis.Page) ([]deis.Cert, int, error)
+	Cert(ctx context.Context, by deis.User, commonName string) (deis.Cert, error)
+	RemoveCert(ctx context.Context, by deis.User, commonName string) error
 }
 
 // Logs are an app's last lines, empty if there are none, and those that come.

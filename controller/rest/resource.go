@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -58,6 +59,7 @@ type request struct {
 	*http.Request
 	by    deis.User
 	known bool // else by is nobody
+	from  netip.Addr
 	route Route
 	log   *slog.Logger
 
@@ -95,7 +97,7 @@ func (s *server) resource(res resource) httpapi.Handler {
 			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 			defer cancel()
 		}
-		err = route.handle(w, &request{Request: r.WithContext(ctx), by: by, known: known, route: route, log: s.log, streams: s.streams,
+		err = route.handle(w, &request{Request: r.WithContext(ctx), by: by, known: known, from: s.client(r), route: route, log: s.log, streams: s.streams,
 			again: func(ctx context.Context) (deis.User, error) {
 				by, _, err := s.admit(res.who, r.WithContext(ctx))
 				return by, err

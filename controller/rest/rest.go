@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -15,17 +16,19 @@ import (
 	"github.com/deis/deis/internal/version"
 )
 
-// Config is what the API needs. Every field must be set.
+// Config is what the API needs. Every field but IsRouter must be set.
 type Config struct {
 	Log        *slog.Logger
 	Metrics    prometheus.Registerer
 	Controller Controller
+	IsRouter   func(netip.Addr) bool // whether a router is there; nil: nobody knows
 }
 
 // server is what all resources share.
 type server struct {
 	log         *slog.Logger
 	identities  Identities
+	isRouter    func(netip.Addr) bool
 	metrics     metrics
 	bodyTimeout time.Duration
 	timeout     time.Duration // of what changes something
@@ -36,11 +39,14 @@ type server struct {
 const operationTimeout = 1200 * time.Second
 
 // New makes the API. Give it to Serve, which adds what net/http cannot do.
-func New(cfg Config) http.Handler { return newServer(cfg).handler(routes(cfg.Controller)) }
+func New(cfg Config) http.Handler {
+	s := newServer(cfg)
+	return s.handler(routes(counting{cfg.Controller, s.metrics.logins}))
+}
 
 func newServer(cfg Config) *server {
 	return &server{
-		log: cfg.Log, identities: cfg.Controller, metrics: newMetrics(cfg.Metrics),
+		log: cfg.Log, identities: cfg.Controller, isRouter: cfg.IsRouter, metrics: newMetrics(cfg.Metrics),
 		bodyTimeout: bodyTimeout, timeout: operationTimeout, streams: newStreams(),
 	}
 }

@@ -23,7 +23,7 @@ func routes(c Controller) []Route {
 	accounts, users, keys := accounts{c}, users{c}, keys{c}
 	apps, perms, domains, logs := apps{c}, perms{c}, domains{c}, logs{c}
 	configs, builds, releases := configs{c}, builds{c}, releases{c}
-	containers, hooks := containers{c}, hooks{c}
+	containers, hooks, certs := containers{c}, hooks{c}, certs{c}
 	return []Route{
 		{"GET", probePattern, Anyone, 200, nil},
 		{"GET", "/v1/", AnyUser, 200, root},
@@ -76,6 +76,11 @@ func routes(c Controller) []Route {
 		{"GET", "/v1/keys/{id}", AnyUser, 200, keys.show},
 		{"DELETE", "/v1/keys/{id}", AnyUser, 204, keys.remove},
 
+		{"GET", "/v1/certs", AnyUser, 200, certs.list},
+		{"POST", "/v1/certs", AnyUser, 201, certs.add},
+		{"GET", "/v1/certs/{cn}", AnyUser, 200, certs.show},
+		{"DELETE", "/v1/certs/{cn}", AnyUser, 204, certs.remove},
+
 		{"GET", "/v1/admin/perms", AdminUser, 200, users.admins},
 		{"POST", "/v1/admin/perms", AdminUser, 201, users.promote},
 		{"DELETE", "/v1/admin/perms/{username}", AdminUser, 204, users.demote},
@@ -100,6 +105,7 @@ var segments = map[string]string{
 	"type":     `[-_.\w]+`,
 	"num":      `[-_\w]+`,
 	"domain":   `[-_.*\w]+`,
+	"cn":       `[-_.*\w]+`,
 	"username": `[\w.@+-]+`,
 	"id":       `[^\x00\n]+?`, // of a key: even slashes, but not the last
 }

@@ -26,7 +26,7 @@ func patternOf(path string) string {
 // example is a path that a pattern matches.
 func example(pattern string) string {
 	return strings.NewReplacer("{app}", "demo", "{uuid}", "u-1", "{version}", "v3", "{type}", "web", "{num}", "1",
-		"{domain}", "a.example.com", "{username}", "al", "{id}", "k").Replace(pattern)
+		"{domain}", "a.example.com", "{username}", "al", "{id}", "k", "{cn}", "a.example.com").Replace(pattern)
 }
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"}
@@ -109,7 +109,7 @@ func TestSlashes(t *testing.T) {
 		case strings.HasSuffix(path, "/"):
 			other, status = strings.TrimSuffix(path, "/"), "404 NOT FOUND"
 		}
-		body := pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d"}`
+		body := pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d","certificate":"c","key":"k"}`
 		if strings.HasSuffix(path, "scale") {
 			body = ""
 		}
@@ -130,7 +130,7 @@ func TestUnrouted(t *testing.T) {
 		"/", "/v1", "/v2/", "//v1/", "/v1//apps", "/v1/apps//", "/v1/apps/demo//config", "/v1/./apps", "/v1/apps/../users",
 		"/v1/apps/FOO", "/v1/apps/foo/zzz", "/v1/apps/foo_bar", "/v1/apps/demo/releases/1", "/v1/apps/demo/releases/v", "/v1/apps/demo/builds/a.b",
 		"/v1/apps/demo/containers/web/1/restart/x", "/v1/apps/demo/perms/a%2Fb", "/v1/apps/demo/perms/%C3%BC", "/v1/admin/perms/a%20b",
-		"/v1/keys/a%00b", "/v1/keys/a%0Ab", "/v1/appsx", "/v1/certs", "/v1/hooks/buildss", "/healthz/", "/healthz/x", "/favicon.ico",
+		"/v1/keys/a%00b", "/v1/keys/a%0Ab", "/v1/appsx", "/v1/certificates", "/v1/hooks/buildss", "/healthz/", "/healthz/x", "/favicon.ico",
 		"/v1/apps/demo%0A", "/v1/auth/login", "/v1/auth/tokens", "/v1/auth/login//",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {

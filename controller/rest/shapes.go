@@ -77,6 +77,13 @@ func domainShape(d deis.Domain) api.Domain {
 	return api.Domain{Owner: d.Owner, Created: api.Time{Time: d.Created}, Updated: api.Time{Time: d.Updated}, App: d.App, Domain: d.Domain}
 }
 
+func certShape(c deis.Cert) api.Cert {
+	return api.Cert{
+		ID: c.ID, Owner: c.Owner, Expires: api.Time{Time: c.Expires},
+		Created: api.Time{Time: c.Created}, Updated: api.Time{Time: c.Updated}, CommonName: c.CommonName,
+	}
+}
+
 func pushShape(p deis.Push) api.Push {
 	return api.Push{
 		UUID: p.UUID, Owner: p.Owner, App: p.App, SHA: p.SHA, Fingerprint: p.Fingerprint,

@@ -32,10 +32,11 @@ missing() {
   [[ $1 != test ]] || missing_for_tests
 }
 
-# missing_for_tests adds what only the tests use: a PostgreSQL server for the unit tests, the linter of these scripts.
+# missing_for_tests adds what only the tests use: a PostgreSQL and an LDAP server for the unit tests, the linter of these scripts.
 missing_for_tests() {
   have shellcheck || echo shellcheck
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo postgresql
+  have slapd || [[ -x /usr/sbin/slapd ]] || echo slapd
 }
 
 # packages prints the packages that bring what is missing, which it reads one name a line.
@@ -81,6 +82,8 @@ install_missing() {
     mkdir -p /etc/postgresql-common
     [[ -e /etc/postgresql-common/createcluster.conf ]] || echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
   fi
+  # An LDAP server for tests does not run by itself.
+  [[ $list != *slapd* || ! -d /run/systemd/system ]] || systemctl mask --quiet slapd.service
   # shellcheck disable=SC2086 # a list
   if ! apt-get install -qy --no-install-recommends -o Dpkg::Options::=--force-confold $list >"$log" 2>&1; then
     tail -n 10 "$log" >&2

@@ -35,6 +35,7 @@ const (
 	RegistrationKey = "/deis/controller/registrationMode"
 	Subdomain       = "/deis/controller/subdomain"
 	UnitHostname    = "/deis/controller/unitHostname"
+	LDAP            = "/deis/controller/auth/ldap/"
 	DatabasePass    = "/deis/database/password"
 	LogsProtocol    = "/deis/logs/protocol"
 	LogsDrain       = "/deis/logs/drain"
@@ -82,6 +83,9 @@ func CertCert(commonName string) string { return Certs + commonName + "/cert" }
 
 // CertKey is the private key that belongs to CertCert.
 func CertKey(commonName string) string { return Certs + commonName + "/key" }
+
+// SplitCert takes apart what CertCert or CertKey made; part is cert or key.
+func SplitCert(key string) (commonName, part string, ok bool) { return split(key, Certs) }
 
 // Config is one setting of an app that a component reads; name is lower case.
 func Config(app, name string) string { return Configs + app + "/" + name }

@@ -19,6 +19,9 @@ func TestSplitUndoesJoin(t *testing.T) {
 	if app, job, ok := SplitService(App("demo")); app != "demo" || job != "" || !ok {
 		t.Errorf("marker: %q %q %v", app, job, ok)
 	}
+	if cn, part, ok := SplitCert(CertKey("www.x.org")); cn != "www.x.org" || part != "key" || !ok {
+		t.Errorf("cert: %q %q %v", cn, part, ok)
+	}
 	if user, fp, ok := SplitBuilderUser(BuilderUser("bob@x.org", "aa:bb")); user != "bob@x.org" || fp != "aa:bb" || !ok {
 		t.Errorf("builder user: %q %q %v", user, fp, ok)
 	}

@@ -111,3 +111,32 @@ func BenchmarkNew(b *testing.B) {
 		New(b)
 	}
 }
+
+func TestDigestsTellWhatWasWritten(t *testing.T) {
+	dsn := New(t)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE TABLE apps (id text, n int); CREATE TABLE "order" (id text); INSERT INTO apps VALUES ('a', 1)`)
+	digests := Digests(t, dsn)
+	before := digests()
+	if len(before) != 2 || !strings.HasPrefix(before["apps"], "1 rows ") || before[`"order"`] == "" {
+		t.Fatal(before)
+	}
+	exec(`DELETE FROM apps; INSERT INTO apps VALUES ('a', 1)`)
+	if again := digests(); again["apps"] != before["apps"] {
+		t.Error("the same rows are told apart")
+	}
+	exec(`UPDATE apps SET n = 2`)
+	if after := digests(); after["apps"] == before["apps"] || after[`"order"`] != before[`"order"`] {
+		t.Error(before, after)
+	}
+}

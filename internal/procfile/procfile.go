@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -102,6 +103,9 @@ func stringMap(n *yaml.Node) (map[string]string, error) {
 		}
 		if value.Kind != yaml.ScalarNode {
 			return nil, fmt.Errorf("%s is not a single command", key.Value)
+		}
+		if strings.ContainsRune(key.Value+value.Value, 0) { // no process can be given it
+			return nil, fmt.Errorf("%q holds a NUL character", key.Value)
 		}
 		m[key.Value] = value.Value
 	}

@@ -1,9 +1,12 @@
 package procfile
 
 import (
+	"encoding/json"
 	"maps"
 	"strings"
 	"testing"
+
+	"github.com/deis/deis/internal/jobid"
 )
 
 func TestParse(t *testing.T) {
@@ -24,6 +27,7 @@ func TestParse(t *testing.T) {
 		"not yaml":       {"web: \"unclosed\n", nil},
 		"two colons":     {"web: a: b\n", nil},
 		"alias":          {"a: &x 1\nb: *x\n", nil},
+		"NUL":            {"web: \"a\\0b\"\n", nil},
 		"type with dot":  {"web.1: a\n", nil},
 		"type with path": {"../web: a\n", nil},
 		"tab":            {"web:\t./web\n", map[string]string{"web": "./web"}},
@@ -51,14 +55,42 @@ func TestParseRelease(t *testing.T) {
 	}
 }
 
+// sent fails the test unless the commands reach the controller as they are.
+func sent(t *testing.T, types map[string]string) {
+	t.Helper()
+	b, err := json.Marshal(types)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := json.Unmarshal(b, &got); err != nil || !maps.Equal(got, types) {
+		t.Fatalf("%q becomes %q: %v", types, got, err)
+	}
+	for name, command := range types {
+		if strings.Contains(name+command, "\x00") {
+			t.Fatalf("%q: %q holds NUL", name, command)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("web: a\nworker: b\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		types, err := Parse(b)
-		if err == nil && types == nil {
+		if err == nil && types == nil || err != nil && err.Error() == "" {
 			t.Fatal("neither types nor an error")
 		}
-		_, _ = ParseRelease(b)
+		sent(t, types)
+		for name := range types {
+			job := jobid.ID{App: "demo", Version: 1, Type: name, Num: 1}
+			if got, err := jobid.Parse(job.String()); err != nil || got != job {
+				t.Fatalf("%q becomes %+v: %v", job, got, err)
+			}
+		}
+		if r, err := ParseRelease(b); err == nil {
+			sent(t, r.Config)
+			sent(t, r.Types)
+		}
 	})
 }

@@ -91,7 +91,7 @@ restart_engine() {
 }
 
 main() {
-  local before after began
+  local before after began took
   need_root
   have debootstrap go || die "debootstrap and Go are needed to make the fresh host: run 'make engine' first"
   need_disk "$(docker info --format '{{.DockerRootDir}}')" 12288 "a fresh host"
@@ -103,7 +103,9 @@ main() {
   say "fresh: a host with $(wc -l <<<"$before") packages and $(in_host go version); make demo runs there"
   began=$SECONDS
   timeout "$DEMO_SECONDS" docker exec "$NAME" bash -lc "cd $CLONE && make demo" || die "make demo failed on the fresh host, or took longer than $DEMO_SECONDS s"
-  say "fresh: make demo took $((SECONDS - began)) s"
+  took=$((SECONDS - began))
+  say "fresh: make demo took $took s"
+  printf '{"seconds": %d, "commit": "%s"}\n' "$took" "$(in_host git rev-parse --short HEAD)" >"$ROOT/bench/results/fresh.json"
   after=$(packages_of)
   say "fresh: installed there: $(comm -13 <(echo "$before") <(echo "$after") | paste -sd ' ')"
   is_answering || die "the app does not answer on the fresh host"

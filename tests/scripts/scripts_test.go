@@ -63,7 +63,7 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example,
+			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example, "certificate": certificate, "https": https,
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -99,6 +100,13 @@ func cut(key, prefix string) (rest string, ok bool) {
 		return "", false
 	}
 	return key[len(prefix):], true
+}
+
+// IsRouter says whether a live router is announced at the address.
+func (r *Routes) IsRouter(at netip.Addr) bool {
+	v, _ := r.now()
+	_, ok := v.routers[at.String()]
+	return ok
 }
 
 // now is the present view, and a channel that closes when it changes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"testing"
 	"time"
@@ -176,6 +177,21 @@ func TestCheckDetail(t *testing.T) {
 		}
 		if got, err := r.CheckDetail(t.Context(), job); got != want || err != nil {
 			t.Error(got, err)
+		}
+	}
+}
+
+func TestIsRouter(t *testing.T) {
+	r, kv := start(t)
+	put(t, kv, keys.RouterHost("203.0.113.5"), "203.0.113.5:80")
+	put(t, kv, keys.RouterHost("2001:db8::5"), "[2001:db8::5]:80")
+	put(t, kv, keys.Service(job.App, job.String()), "203.0.113.6:80")
+	if err := r.Announced(t.Context(), job, 0); err != nil { // all of it is followed
+		t.Fatal(err)
+	}
+	for at, want := range map[string]bool{"203.0.113.5": true, "2001:db8::5": true, "203.0.113.6": false, "203.0.113.50": false} {
+		if got := r.IsRouter(netip.MustParseAddr(at)); got != want {
+			t.Errorf("%s: %v", at, got)
 		}
 	}
 }
