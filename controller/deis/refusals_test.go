@@ -56,8 +56,13 @@ type taken struct{ Records }
 
 func (taken) InTx(context.Context, func(Tx) error) error { return ErrNotUnique("id") }
 
+// etcdUp are routes of an etcd that answers.
+type etcdUp struct{ Routes }
+
+func (etcdUp) Revision(context.Context) (int64, error) { return 1, nil }
+
 func TestNoNameIsFree(t *testing.T) {
-	c := New(Needs{Records: taken{}})
+	c := New(Needs{Records: taken{}, Routes: etcdUp{}})
 	_, err := c.CreateApp(t.Context(), User{Username: "bob"}, NewApp{})
 	if KindOf(err) != Unavailable || err.Error() != "No free name was found; choose an app id." {
 		t.Error(err)
