@@ -273,8 +273,8 @@ func points(operation string) (names []string, want map[string]string) {
 	return names, want
 }
 
-// A controller dies at each failpoint of each operation that meets it, at each
-// time that it does; the next one must bring the app to the state that the
+// A controller dies at each failpoint of each operation that meets it, each time
+// that it does; the next one must bring the app to the state that the
 // table says, and leave nothing behind.
 func TestFailpoints(t *testing.T) {
 	p := newPlatform(t)
@@ -304,13 +304,13 @@ func TestFailpoints(t *testing.T) {
 						id := app()
 						op.prepare(p, id)
 						dead, _ := p.die(point, nth, id, op.run)
-						if !dead {
+						if !dead && nth == 1 {
 							t.Fatal("it was not met")
 						}
 						deaths[point]++
 						stop := p.converge(p.successor())
 						p.eventually(func() string {
-							if want[point] == "new" {
+							if want[point] == "new" || !dead { // a loop may come by more often, or less
 								return p.difference(id, op.after)
 							}
 							return p.difference(id, op.before)
