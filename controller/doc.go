@@ -25,7 +25,7 @@
 //
 // /deis/database/{host,port,user,password,name}, /deis/registry/{host,port},
 // /deis/logs/host, /deis/platform/domain, /deis/controller/{subdomain,
-// registrationMode}, /deis/controller/auth/ldap/{endpoint, bind/dn,
+// registrationMode,unitHostname}, /deis/controller/auth/ldap/{endpoint, bind/dn,
 // bind/password, user/basedn, user/filter, verify, ca}; /deis/services/, /deis/publisher/checks/,
 // /deis/router/{hosts,applied}/ while containers come and go.
 //
@@ -38,8 +38,9 @@
 //
 // # When a dependency is away
 //
-// PostgreSQL or etcd: requests are answered with 503 and a sentence; what runs
-// goes on. The Engine or the registry: what needs them fails with 503, the
-// app's old release goes on. The LDAP server: local passwords count alone, other
-// logins fail with 503. Each is found again without a restart.
+// PostgreSQL: requests are answered with 503 and a sentence. etcd: so are those
+// that change what it must show, and nothing is changed. What runs goes on. The
+// Engine or the registry: what needs them fails with 503, the app's old release
+// goes on. The LDAP server: local passwords count alone, other logins fail with
+// 503. Each is found again without a restart.
 package controller

@@ -226,6 +226,7 @@ func (m *matrix) app(of, owner string) string {
 		id, c := m.name(of+"-app"), m.user(owner)
 		m.deploy(c, id)
 		m.succeed(c, "POST", "/v1/apps/"+id+"/domains", map[string]string{"domain": id + ".example.org"})
+		m.succeed(c, "POST", "/v1/apps/"+id+"/credentials", map[string]string{"registry": "quay.io", "username": "robot", "password": "p"})
 		m.user("guest")
 		m.succeed(c, "POST", "/v1/apps/"+id+"/perms", map[string]string{"username": m.name("guest")})
 		return id

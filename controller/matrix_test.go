@@ -92,6 +92,12 @@ var permissions = []line{
 	{"DELETE /v1/apps/{app}/domains/{domain}", "", "111 .34 334 .34 ..4 111", "", ""},
 	{"DELETE /v1/apps/{app}/domains/{domain=foreign domain}", "", "111 434 334 434 4.4 111", "", ""},
 
+	{"GET /v1/apps/{app}/credentials", "", "111 .34 .34 .34 ..4 111", "", ""},
+	{"POST /v1/apps/{app}/credentials", `{"registry":"ghcr.io","username":"robot","password":"p"}`, "111 .34 .34 .34 ..4 111", "", ""},
+	{"POST /v1/apps/{app}/credentials", `{"registry":"127.0.0.1:5000","username":"robot","password":"p"}`, "111 x34 x34 x34 xx4 111", `400 BAD REQUEST {"registry":["The registry 127.0.0.1:5000 is the platform's own."]}`, ""},
+	{"DELETE /v1/apps/{app}/credentials/{registry=quay.io}", "", "111 .34 334 .34 ..4 111", "", ""},
+	{"DELETE /v1/apps/{app}/credentials/{registry=ghcr.io}", "", "111 434 334 434 444 111", "", ""},
+
 	{"GET /v1/apps/{app}/perms", "", "111 .34 .34 .34 ..4 111", "", ""},
 	{"POST /v1/apps/{app}/perms", `{"username":"{friend}"}`, "111 .34 334 .34 ..4 111", "", ""},
 	{"POST /v1/apps/{app}/perms", `{"username":"{nobody}"}`, "111 434 334 434 444 111", "", ""},

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/controller/images"
 	"github.com/deis/deis/controller/ldap"
@@ -34,7 +32,7 @@ import (
 const parallel = 6
 
 // Commands are what the program does beside serving.
-var Commands = process.Commands{"migrate": migrate}
+var Commands = process.Commands{"migrate": migrate, "load-db-state": loadDBState}
 
 // Run serves the API and converges apps until ctx ends.
 func Run(ctx context.Context, cfg Settings) error {
@@ -102,18 +100,16 @@ func Run(ctx context.Context, cfg Settings) error {
 			return fmt.Errorf("own address: %w", err)
 		}
 	}
-	// The loops outlive the API by as long as requests in flight need them.
-	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopLoops()
-	g, gctx := errgroup.WithContext(loops)
-	g.Go(func() error { return opts.Run(gctx) })
-	g.Go(func() error { return db.Run(gctx, kv) })
-	g.Go(func() error { return registry.follow(gctx, kv, cfg) })
-	g.Go(func() error { return mirrored.Run(gctx) })
-	g.Go(func() error { return routed.Run(gctx) })
-	g.Go(func() error { return controller.Converge(gctx) })
-	g.Go(func() error {
-		announced, stop := context.WithCancel(gctx)
+	loops := []func(context.Context) error{
+		opts.Run,
+		func(ctx context.Context) error { return db.Run(ctx, kv) },
+		func(ctx context.Context) error { return registry.follow(ctx, kv, cfg) },
+		mirrored.Run,
+		routed.Run,
+		controller.Converge,
+	}
+	return attend(ctx, loops, db.HandOver, handOverTime, func(ctx context.Context) error {
+		announced, stop := context.WithCancel(context.WithoutCancel(ctx))
 		defer stop()
 		done := make(chan error, 1)
 		go func() {
@@ -123,17 +119,11 @@ func Run(ctx context.Context, cfg Settings) error {
 			}, cfg.TTL)
 		}()
 		cfg.Ready(ln.Addr())
-		// A loop that fails ends the API too.
-		serving, end := context.WithCancel(ctx)
-		defer end()
-		defer context.AfterFunc(gctx, end)()
-		err := rest.Serve(serving, cfg.Log, ln, rest.New(rest.Config{Log: cfg.Log, Metrics: cfg.Metrics, Controller: controller, IsRouter: routed.IsRouter}))
+		err := rest.Serve(ctx, cfg.Log, ln, rest.New(rest.Config{Log: cfg.Log, Metrics: cfg.Metrics, Controller: controller, IsRouter: routed.IsRouter}))
 		stop()
 		<-done
-		stopLoops()
 		return err
 	})
-	return g.Wait()
 }
 
 // registryAddress is where the registry is now.

@@ -265,6 +265,8 @@ func (i *images) released(app string) deis.ReleaseImage {
 
 func (i *images) Withdraw(context.Context, string, int) error { return nil }
 
+func (i *images) Ours(registry string) bool { return registry == "127.0.0.1:5000" }
+
 func (i *images) Prune(context.Context, string, int) error { return nil }
 
 func (i *images) Delete(_ context.Context, app string) error {

@@ -200,6 +200,9 @@ func (c *Controller) CancelUser(ctx context.Context, by User, username string) e
 			return err
 		}
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	if err := c.Records.DeleteUser(ctx, username); err != nil {
 		return err
 	}

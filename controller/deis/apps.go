@@ -43,13 +43,17 @@ func (c *Controller) validateAppID(id string) error {
 // CreateApp makes an app with an empty config and its first release, v1.
 func (c *Controller) CreateApp(ctx context.Context, by User, in NewApp) (App, error) {
 	var app App
-	var err error
 	if in.ID != nil {
 		if err := c.validateAppID(*in.ID); err != nil {
 			return App{}, err
 		}
+	}
+	err := c.etcdAnswers(ctx)
+	switch {
+	case err != nil:
+	case in.ID != nil:
 		app, err = c.createApp(ctx, by, *in.ID)
-	} else {
+	default:
 		app, err = c.createNamedApp(ctx, by)
 	}
 	if err != nil {

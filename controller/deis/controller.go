@@ -41,12 +41,13 @@ type Controller struct {
 	removals sync.WaitGroup // containers that leave after their operation was answered
 
 	mu      sync.Mutex
-	leaving map[string]bool // uuids of containers that a removal in the background is at
+	leaving map[string]bool  // uuids of containers that a removal in the background is at
+	exits   map[string]exits // by uuid: how containers ended by themselves
 }
 
 // New makes a Controller.
 func New(n Needs) *Controller {
-	return &Controller{Needs: n, queue: newQueue(), attempts: newAttempts(), leaving: map[string]bool{}}
+	return &Controller{Needs: n, queue: newQueue(), attempts: newAttempts(), leaving: map[string]bool{}, exits: map[string]exits{}}
 }
 
 // event writes a line to the app's log.

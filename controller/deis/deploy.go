@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -45,6 +46,9 @@ func (c *Controller) repair(ctx context.Context, app string) error {
 			return err
 		}
 		c.hit(ctx, afterReplacingCleared)
+		if err := c.forgive(ctx, replacing); err != nil {
+			return err
+		}
 		if err := c.Records.SetPhase(ctx, uuids(replacing), Serving); err != nil {
 			return err
 		}
@@ -196,13 +200,16 @@ func (c *Controller) start(ctx context.Context, app string, wanted []Container, 
 // launch creates and starts containers that have rows, and waits until they
 // are ready.
 func (c *Controller) launch(ctx context.Context, app string, rows []Container, s snapshot) error {
+	if _, err := hostname(c.Settings.UnitHostname(), rows[0].Job()); err != nil {
+		return err
+	}
 	revision, err := c.Routes.Revision(ctx)
 	if err != nil {
 		return err
 	}
-	timeout := c.DeployTimeout
-	if h := s.config.healthCheck(); h != nil {
-		timeout += h.Delay()
+	timeout, check := c.DeployTimeout, s.config.healthCheck()
+	if check != nil {
+		timeout += check.Delay()
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Parallel)
@@ -220,9 +227,10 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 		})
 	}
 	if err := g.Wait(); err != nil {
+		c.tellStartError(app, err)
 		return err
 	}
-	if err := c.awaitReady(ctx, app, rows, revision, timeout); err != nil {
+	if err := c.awaitReady(ctx, app, rows, revision, timeout, check != nil); err != nil {
 		return err
 	}
 	c.hit(ctx, afterReady)
@@ -231,11 +239,40 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 
 // startError makes a scheduler's failure fit for users.
 func (c *Controller) startError(row Container, verb string, err error) error {
-	var e *Error
-	if errors.As(err, &e) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &Error{Kind: Unavailable, Detail: row.Job().Process() + " could not be " + past(verb) + ": " + err.Error(), Err: err}
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Kind: Unavailable, Detail: row.Job().Process() + " could not be " + past(verb) + ": " + err.Error(), Err: err}
+	}
+	return startFailure{e, row, verb}
+}
+
+// startFailure is an Error that knows what it is about.
+type startFailure struct {
+	err  *Error
+	row  Container
+	verb string
+}
+
+func (f startFailure) Error() string { return f.err.Error() }
+
+func (f startFailure) Unwrap() error { return f.err }
+
+// tellStartError writes a scheduler's failure into the app's log, as Deis v1
+// worded it.
+func (c *Controller) tellStartError(app string, err error) {
+	var f startFailure
+	if !errors.As(err, &f) {
+		return
+	}
+	level, all := "ERROR", "aborting, failed to create some containers"
+	if f.verb == "start" {
+		level, all = "WARNING", "warning, some containers failed to start"
+	}
+	c.AppLogs.Event(level, app, fmt.Sprintf("%s (%s): %s", f.row.Job(), f.verb, sentence(f.err)))
+	c.AppLogs.Event(level, app, all)
 }
 
 func past(verb string) string {
@@ -273,6 +310,9 @@ func (c *Controller) spec(row Container, s snapshot) Spec {
 	spec.Identity.Platform = c.Platform
 	spec.Identity.ID = row.Job()
 	spec.Identity.UUID = row.UUID
+	if row.Type != runType {
+		spec.Hostname, _ = hostname(c.Settings.UnitHostname(), row.Job()) // checked by launch
+	}
 	if row.Job().Routable() {
 		spec.Identity.Health = s.config.healthCheck()
 	}

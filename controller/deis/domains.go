@@ -28,6 +28,9 @@ func (c *Controller) AddDomain(ctx context.Context, by User, app, name string) (
 	if platform := strings.ToLower(c.Settings.Domain()); name == platform || strings.HasSuffix(name, "."+platform) {
 		return Domain{}, Field("domain", "The domain %s belongs to the platform.", name)
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return Domain{}, err
+	}
 	var d Domain
 	err = c.Records.InTx(ctx, func(tx Tx) error {
 		if err := tx.ClaimHost(ctx, name); err != nil {
@@ -49,6 +52,9 @@ func (c *Controller) AddDomain(ctx context.Context, by User, app, name string) (
 // RemoveDomain ends what AddDomain began.
 func (c *Controller) RemoveDomain(ctx context.Context, by User, app, name string) error {
 	if _, err := c.authorize(ctx, by, app, Own); err != nil {
+		return err
+	}
+	if err := c.etcdAnswers(ctx); err != nil {
 		return err
 	}
 	name = foldHost(name)

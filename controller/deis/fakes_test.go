@@ -21,6 +21,7 @@ type routes struct {
 	bad       []jobid.ID     // ended while announced
 	lowest    map[string]int // the fewest announced since watch, by app
 	detail    string         // of failed checks
+	check     func() string  // detail, if it changes
 }
 
 // announce does what the publisher does when a container has started.
@@ -125,7 +126,12 @@ func (r *routes) Announced(ctx context.Context, job jobid.ID, after int64) error
 	}
 }
 
-func (r *routes) CheckDetail(context.Context, jobid.ID) (string, error) { return r.detail, nil }
+func (r *routes) CheckDetail(context.Context, jobid.ID) (string, error) {
+	if r.check != nil {
+		return r.check(), nil
+	}
+	return r.detail, nil
+}
 
 func (r *routes) Withdraw(_ context.Context, containers map[jobid.ID]string) error {
 	r.mu.Lock()
@@ -181,6 +187,8 @@ func (i *images) Withdraw(_ context.Context, app string, version int) error {
 	i.untag(app, version)
 	return nil
 }
+
+func (i *images) Ours(registry string) bool { return registry == "127.0.0.1:5000" }
 
 func (i *images) Prune(context.Context, string, int) error { return nil }
 
@@ -241,8 +249,10 @@ func (l *logs) said(line string) bool {
 	return slices.Contains(l.lines, line)
 }
 
-type settings struct{}
+// settings are the operator's; their value is the containers' unitHostname.
+type settings string
 
 func (settings) Domain() string           { return "example.com" }
 func (settings) Subdomain() string        { return "deis" }
 func (settings) RegistrationMode() string { return "enabled" }
+func (s settings) UnitHostname() string   { return string(s) }

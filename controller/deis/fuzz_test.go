@@ -61,6 +61,7 @@ type fixed struct{}
 func (fixed) Domain() string           { return "example.com" }
 func (fixed) Subdomain() string        { return "paas" }
 func (fixed) RegistrationMode() string { return "enabled" }
+func (fixed) UnitHostname() string     { return "default" }
 
 var dnsLabel = regexp.MustCompile(`\A[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\z`)
 

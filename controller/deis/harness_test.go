@@ -33,6 +33,7 @@ type platform struct {
 	*testing.T
 	dsn    string // of db
 	db     *postgres.DB
+	place  postgres.Source
 	engine *mock.Scheduler
 	routes *routes
 	images *images
@@ -53,7 +54,8 @@ func newPlatform(t *testing.T) *platform {
 	p.dsn = pgtest.New(t)
 	place, err := postgres.Parse(p.dsn)
 	p.must(err)
-	p.db, err = postgres.Connect(t.Context(), quiet, func(context.Context) (postgres.Config, error) { return place, nil })
+	p.place = func(context.Context) (postgres.Config, error) { return place, nil }
+	p.db, err = postgres.Connect(t.Context(), quiet, p.place)
 	p.must(err)
 	t.Cleanup(p.db.Close)
 	p.engine = mock.New(mock.Options{
@@ -86,7 +88,7 @@ func newPlatform(t *testing.T) *platform {
 func (p *platform) needs() deis.Needs {
 	return deis.Needs{
 		Log: quiet, Platform: "test", Records: p.db, Scheduler: aged{p.engine, p}, Routes: p.routes, Images: p.images, Mirror: p.mirror,
-		AppLogs: p.logs, Settings: settings{}, BuilderKey: func() string { return "key" },
+		AppLogs: p.logs, Settings: settings("default"), BuilderKey: func() string { return "key" },
 		DeployTimeout: p.deployTimeout, Drain: time.Millisecond, Parallel: 4,
 	}
 }

@@ -26,6 +26,9 @@ func (c *Controller) AddKey(ctx context.Context, by User, id, public string) (Ke
 	if err != nil {
 		return Key{}, err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return Key{}, err
+	}
 	stored, err := c.Records.CreateKey(ctx, Key{
 		Owner: by.Username, ID: id, Public: public, Fingerprint: ssh.FingerprintLegacyMD5(key), SHA256: ssh.FingerprintSHA256(key),
 	})
@@ -93,6 +96,9 @@ func (c *Controller) Key(ctx context.Context, by User, id string) (Key, error) {
 
 // RemoveKey deletes one of the user's keys, found as Key does.
 func (c *Controller) RemoveKey(ctx context.Context, by User, id string) error {
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	if err := c.Records.DeleteKey(ctx, by.Username, id); err != nil {
 		return err
 	}

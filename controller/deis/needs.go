@@ -31,6 +31,7 @@ type Tx interface {
 	ReleaseRecords
 	ContainerRecords
 	CertRecords
+	CredentialRecords
 }
 
 // UserRecords are accounts with their tokens and keys.
@@ -130,6 +131,8 @@ type ContainerRecords interface {
 	// all apps if app is empty.
 	Containers(ctx context.Context, app string) ([]Container, error)
 	SetPhase(ctx context.Context, uuids []string, p Phase) error
+	// SetCrashed changes nothing else, and says how many it changed.
+	SetCrashed(ctx context.Context, uuids []string, crashed bool) (changed int, err error)
 	DeleteContainers(ctx context.Context, uuids []string) error
 }
 
@@ -146,6 +149,16 @@ type CertRecords interface {
 	DeleteCert(ctx context.Context, owner, commonName string) error
 }
 
+// CredentialRecords are what apps show to other registries.
+type CredentialRecords interface {
+	// SetCredential replaces what the app showed to the registry before.
+	SetCredential(ctx context.Context, c Credential, password Secret) (Credential, error)
+	Credentials(ctx context.Context, app string, p Page) ([]Credential, int, error)
+	// Logins are the app's credentials with their passwords.
+	Logins(ctx context.Context, app string) ([]Login, error)
+	DeleteCredential(ctx context.Context, app, registry string) error
+}
+
 // Spec is a container to create.
 type Spec struct {
 	Identity   labels.Identity
@@ -155,8 +168,12 @@ type Spec struct {
 	Memory     int64    // bytes; 0: the default limit
 	CPU        int64    // shares; 0: the default
 	Tags       map[string]string
-	Hostname   string
+	Hostname   string // that it has; empty: the scheduler's choice
 }
+
+// ServerHostname as a Spec's Hostname stands for the name of the host on which
+// the container runs.
+const ServerHostname = "%H"
 
 // State of a container, as users see it in `deis ps`.
 type State string
@@ -231,6 +248,9 @@ type Images interface {
 	Release(ctx context.Context, in ReleaseImage) (digest string, err error)
 	// Withdraw deletes the image of a release that failed, if there is one.
 	Withdraw(ctx context.Context, app string, version int) error
+	// Ours says whether a registry, as host or host:port, is the platform's, or
+	// may not be asked because its address is.
+	Ours(registry string) bool
 	// Prune deletes the app's release images except the newest keep.
 	Prune(ctx context.Context, app string, keep int) error
 	// Delete deletes all of the app's images and frees their space.
@@ -245,6 +265,7 @@ type ReleaseImage struct {
 	SHA     string // of the build; empty: Image is from elsewhere
 	Build   string // UUID of the build
 	Env     map[string]string
+	Logins  []Login // the app's, each for its registry only
 }
 
 // Mirror is etcd as the routers, publishers and builders know it.
@@ -280,6 +301,7 @@ type Settings interface {
 	Domain() string           // of the platform
 	Subdomain() string        // of the controller; also reserved as an app id
 	RegistrationMode() string // enabled, disabled or admin_only
+	UnitHostname() string     // of containers: default, application or server
 }
 
 // Directory is where an organisation keeps its people, beside the records.

@@ -122,6 +122,7 @@ type Container struct {
 	Type    string
 	Num     int
 	Phase   Phase
+	Crashed bool // it ended again and again, and has not been up for a while since
 	Created time.Time
 	Updated time.Time
 }

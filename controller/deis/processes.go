@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Process is a container with the state that the scheduler sees.
@@ -54,16 +55,17 @@ func (c *Controller) processes(ctx context.Context, app string) ([]Process, erro
 	if err != nil {
 		return nil, err
 	}
-	states := make(map[string]State, len(statuses))
+	seen := make(map[string]Status, len(statuses))
 	for _, s := range statuses {
-		states[s.UUID] = s.State
+		seen[s.UUID] = s
 	}
 	var out []Process
 	for _, row := range rows {
 		if row.Phase == Leaving {
 			continue
 		}
-		state, ok := states[row.UUID]
+		st, ok := seen[row.UUID]
+		state := shownState(row, st, time.Now())
 		if !ok {
 			state = StateInitialized
 			if row.Phase != Starting {
@@ -103,6 +105,9 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 	if err != nil || len(want) == 0 {
 		return err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	ctx, unlock, err := c.lock(ctx, app, lockWait)
 	if err != nil {
 		return err
@@ -135,7 +140,7 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 	structure, add, surplus := planScale(a, latest, inPhase(rows, Serving), want)
 	c.event(app, by.Username+" scaled containers "+describe(want))
 	started, err := c.start(ctx, app, add, s)
-	if err != nil {
+	if err = because(ctx, err); err != nil {
 		c.undo(ctx, app)
 		c.fail(app, "scaling failed: "+sentence(err))
 		return err
@@ -231,6 +236,9 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 	if err != nil {
 		return nil, err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return nil, err
+	}
 	ctx, unlock, err := c.lock(ctx, app, lockWait)
 	if err != nil {
 		return nil, err
@@ -251,7 +259,7 @@ func (c *Controller) Restart(ctx context.Context, by User, app, processType stri
 	}
 	c.event(app, by.Username+" restarted "+strings.Join(names(chosen), " "))
 	for _, row := range chosen {
-		if err := c.restart(ctx, row); err != nil {
+		if err := because(ctx, c.restart(ctx, row)); err != nil {
 			c.fail(app, "restart failed: "+sentence(err))
 			c.queue.add(app)
 			return nil, err
@@ -284,6 +292,9 @@ func (c *Controller) restart(ctx context.Context, row Container) error {
 		return err
 	}
 	c.hit(ctx, afterOldCleared)
+	if err := c.forgive(ctx, one); err != nil {
+		return err
+	}
 	if err := c.Records.SetPhase(ctx, uuids(one), Serving); err != nil {
 		return err
 	}

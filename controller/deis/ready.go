@@ -20,8 +20,9 @@ const (
 
 // awaitReady returns when all containers are ready: those that can be routed
 // to when they were announced after the revision, others when they have lived
-// for 3 s. It fails when one of them ends, or after the timeout.
-func (c *Controller) awaitReady(ctx context.Context, app string, rows []Container, revision int64, timeout time.Duration) error {
+// for 3 s. It fails when one of them ends, or after the timeout. checked says
+// that the release has a health check.
+func (c *Controller) awaitReady(ctx context.Context, app string, rows []Container, revision int64, timeout time.Duration, checked bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errNotReady)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
@@ -42,7 +43,7 @@ func (c *Controller) awaitReady(ctx context.Context, app string, rows []Containe
 	}
 	g.Go(func() error {
 		defer cancel() // ends the waits for announcements that will not come
-		return c.watch(ctx, app, rows, ready)
+		return c.watch(ctx, app, rows, ready, checked)
 	})
 	return g.Wait()
 }
@@ -51,7 +52,8 @@ var errNotReady = errors.New("containers were not ready in time")
 
 // watch looks at the containers' states until all are ready or one failed. It
 // asks the scheduler now and then only: most are announced before the first look.
-func (c *Controller) watch(ctx context.Context, app string, rows []Container, announced <-chan string) error {
+func (c *Controller) watch(ctx context.Context, app string, rows []Container, announced <-chan string, checked bool) error {
+	failures := checkFailures{began: time.Now(), told: map[string]bool{}}
 	waiting := make(map[string]Container, len(rows))
 	for _, row := range rows {
 		waiting[row.UUID] = row
@@ -64,8 +66,11 @@ func (c *Controller) watch(ctx context.Context, app string, rows []Container, an
 			delete(waiting, uuid)
 			continue
 		case <-ctx.Done():
-			return c.overdue(ctx, waiting)
+			return c.overdue(ctx, waiting, checked)
 		case <-tick.C:
+		}
+		if checked {
+			c.tellFailures(ctx, &failures, waiting)
 		}
 		statuses, err := c.Scheduler.States(ctx, app)
 		if err != nil && ctx.Err() == nil {
@@ -97,7 +102,7 @@ func (c *Controller) died(ctx context.Context, row Container, s Status) error {
 }
 
 // overdue says why containers are not ready after the whole time.
-func (c *Controller) overdue(ctx context.Context, waiting map[string]Container) error {
+func (c *Controller) overdue(ctx context.Context, waiting map[string]Container, checked bool) error {
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, errNotReady) {
 		return cause
@@ -112,7 +117,11 @@ func (c *Controller) overdue(ctx context.Context, waiting map[string]Container) 
 		if detail, err := c.Routes.CheckDetail(ctx, row.Job()); err == nil && detail != "" {
 			why = detail
 		}
-		return &Error{Kind: Unavailable, Detail: fmt.Sprintf("%s was not ready in time: %s.%s", row.Job().Process(), why, c.lastWords(ctx, row))}
+		abort := ""
+		if checked && row.Job().Routable() {
+			abort = textCheckFailed + ": "
+		}
+		return &Error{Kind: Unavailable, Detail: fmt.Sprintf("%s%s was not ready in time: %s.%s", abort, row.Job().Process(), why, c.lastWords(ctx, row))}
 	}
 	return cause
 }

@@ -131,7 +131,12 @@ func (c *Controller) Divergent(ctx context.Context) ([]string, error) {
 	for _, a := range destroyed {
 		add(a.ID)
 	}
-	p := plan(rows, statuses, time.Now())
+	now := time.Now()
+	for _, one := range c.crashes(rows, statuses, now) {
+		add(one.row.App)
+	}
+	c.forgetExits(rows)
+	p := plan(rows, statuses, now)
 	for _, set := range [][]Container{p.create, p.start, p.leaving, p.unfinished} {
 		for _, row := range set {
 			add(row.App)
@@ -215,7 +220,11 @@ func (c *Controller) reconcile(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
-	return c.apply(ctx, app, plan(rows, statuses, time.Now()))
+	now := time.Now()
+	if err := c.tellCrashes(ctx, c.crashes(rows, statuses, now)); err != nil {
+		return err
+	}
+	return c.apply(ctx, app, plan(rows, statuses, now))
 }
 
 func (c *Controller) apply(ctx context.Context, app string, p steps) error {

@@ -95,6 +95,9 @@ func fill(ctx context.Context, tx Tx, r Release) (s snapshot, err error) {
 // the release is deleted with its build or config, and the containers that
 // served before still do.
 func (c *Controller) release(ctx context.Context, app App, by User, wait time.Duration, prepare func(context.Context, Tx, previous) (draft, error)) (Release, error) {
+	if err := c.etcdAnswers(ctx); err != nil {
+		return Release{}, err
+	}
 	ctx, unlock, err := c.lock(ctx, app.ID, wait)
 	if err != nil {
 		return Release{}, err
@@ -153,7 +156,7 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 		c.hit(ctx, afterMirror)
 		return next.release, nil
 	}
-	if err := c.deploy(ctx, app, &next); err != nil {
+	if err := because(ctx, c.deploy(ctx, app, &next)); err != nil {
 		c.undo(ctx, app.ID)
 		c.keepImages(context.WithoutCancel(ctx), app.ID)
 		c.fail(app.ID, fmt.Sprintf("release v%d failed: %s", next.release.Version, sentence(err)))
@@ -175,8 +178,12 @@ func (c *Controller) publish(ctx context.Context, s *snapshot) error {
 		env = map[string]string{}
 	}
 	maps.Copy(env, releaseEnv(s.release.App, s.release.Version))
+	logins, err := c.logins(ctx, s.build)
+	if err != nil {
+		return err
+	}
 	digest, err := c.Images.Release(ctx, ReleaseImage{
-		App: s.release.App, Version: s.release.Version, Image: s.build.Image, SHA: s.build.SHA, Build: s.build.UUID, Env: env,
+		App: s.release.App, Version: s.release.Version, Image: s.build.Image, SHA: s.build.SHA, Build: s.build.UUID, Env: env, Logins: logins,
 	})
 	if err != nil {
 		return err

@@ -189,6 +189,9 @@ func (c *Controller) DestroyApp(ctx context.Context, by User, id string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.etcdAnswers(ctx); err != nil {
+		return err
+	}
 	ctx, unlock, err := c.lock(ctx, id, lockWait)
 	if err != nil {
 		return err

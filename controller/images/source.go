@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -58,7 +59,8 @@ func (i *Images) source(ctx context.Context, repo name.Repository, in deis.Relea
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
-	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(impatient{i.external, i.patience}),
+	login := loginFor(ref.Context().RegistryStr(), in.Logins)
+	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(impatient{i.external, i.patience}), remote.WithAuth(login),
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
 	if err == nil {
 		err = checkSize(image)
@@ -67,9 +69,20 @@ func (i *Images) source(ctx context.Context, repo name.Repository, in deis.Relea
 		err = remote.Write(repo.Tag(tag), image, i.options(ctx)...)
 	}
 	if err != nil {
-		return "", &deis.Error{Kind: deis.Unavailable, Detail: fmt.Sprintf("The image %s could not be fetched: %s.", in.Image, reason(err)), Err: err}
+		return "", &deis.Error{Kind: deis.Unavailable, Detail: fmt.Sprintf("The image %s could not be fetched: %s.", in.Image, reason(err, login)), Err: err}
 	}
 	return tag, nil
+}
+
+// loginFor is what an app shows to a registry: nothing, unless it has
+// credentials for just this one.
+func loginFor(registry string, logins []deis.Login) authn.Authenticator {
+	for _, l := range logins {
+		if l.Registry == deis.CanonicalRegistry(registry) {
+			return &authn.Basic{Username: l.Username, Password: l.Password.Reveal()}
+		}
+	}
+	return authn.Anonymous
 }
 
 // foreign parses the name of an image that is not the platform's.
@@ -82,7 +95,7 @@ func (i *Images) foreign(ctx context.Context, image string) (name.Reference, err
 		return nil, deis.Field("image", "%s is not the name of an image.", image)
 	}
 	registry, repository := ref.Context().RegistryStr(), ref.Context().RepositoryStr()
-	if i.ours(registry) {
+	if i.Ours(registry) {
 		return nil, notAllowed(image)
 	}
 	if part, ok := strings.CutPrefix(repository, "deis/"); ok && slices.Contains(parts, part) {
@@ -101,8 +114,8 @@ func (i *Images) foreign(ctx context.Context, image string) (name.Reference, err
 	return ref, nil
 }
 
-// ours says whether a registry is the platform's, by any of its names.
-func (i *Images) ours(registry string) bool {
+// Ours says whether a registry is the platform's, by any of its names.
+func (i *Images) Ours(registry string) bool {
 	announced, err := i.cfg.Registry()
 	if err == nil && registry == announced || registry == i.cfg.FromEngine {
 		return true
@@ -124,7 +137,7 @@ func notAllowed(image string) error {
 }
 
 // reason is the shortest part of a registry's error that explains it.
-func reason(err error) string {
+func reason(err error, login authn.Authenticator) string {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, errNotAllowed):
@@ -142,6 +155,9 @@ func reason(err error) string {
 	}
 	var answer *transport.Error
 	if errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
+		if login != authn.Anonymous {
+			return "its registry refuses the app's credentials"
+		}
 		return "its registry does not have it, or not for everybody"
 	}
 	var call *url.Error // whose cause says as much, and once

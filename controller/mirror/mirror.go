@@ -100,6 +100,9 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}
 }
 
+// Once makes one pass, whether or not Run runs, here or in another process.
+func (m *Mirror) Once(ctx context.Context) error { return m.numbered(ctx) }
+
 // Update returns when a pass over the parts, over all if none is named, that
 // began after the call has succeeded. Calls that come while one is under way
 // share the next, over the parts of all of them. If none succeeds in time,

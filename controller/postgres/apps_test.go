@@ -84,7 +84,7 @@ func TestDestroyedAppIsHiddenAndHoldsItsID(t *testing.T) {
 
 	done(t, db.DeleteApp(ctx, "demo"))
 	is(t, db.DeleteApp(ctx, "demo"), deis.NotFound)
-	for _, table := range []string{"apps", "grants", "domains", "pushes", "configs", "builds", "releases", "containers"} {
+	for _, table := range []string{"apps", "grants", "domains", "credentials", "pushes", "configs", "builds", "releases", "containers"} {
 		column := "app"
 		if table == "apps" {
 			column = "id"

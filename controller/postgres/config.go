@@ -54,12 +54,23 @@ func Parse(dsn string) (Config, error) {
 // so that a database that has moved is found without a restart.
 type Source func(ctx context.Context) (Config, error)
 
+// knownTimeout bounds how long etcd is asked for a place that is known.
+const knownTimeout = 500 * time.Millisecond
+
 // FromEtcd reads the keys under /deis/database/. While etcd is away, or the
 // database is not announced, the answer is the last one that was complete.
 func FromEtcd(kv *etcd.KV) Source {
 	var mu sync.Mutex
 	var last *Config
 	return func(ctx context.Context) (Config, error) {
+		mu.Lock()
+		known := last != nil
+		mu.Unlock()
+		if known { // a connection must not wait for an etcd that is away
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, knownTimeout)
+			defer cancel()
+		}
 		state, err := kv.List(ctx, keys.Database)
 		var c Config
 		if err == nil {

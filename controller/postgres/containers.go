@@ -8,7 +8,7 @@ import (
 	"github.com/deis/deis/controller/deis"
 )
 
-const containerColumns = `uuid, app, owner, version, type, num, phase, created, updated`
+const containerColumns = `uuid, app, owner, version, type, num, phase, crashed, created, updated`
 
 const createContainers = `
 INSERT INTO containers (uuid, app, owner, version, type, num, phase)
@@ -69,6 +69,17 @@ func (r records) SetPhase(ctx context.Context, uuids []string, p deis.Phase) err
 		}
 		return err
 	})
+}
+
+const setCrashed = `UPDATE containers SET crashed = @crashed WHERE uuid = ANY (@uuids) AND crashed <> @crashed`
+
+// SetCrashed notes that containers crashed, or that they no longer do.
+func (r records) SetCrashed(ctx context.Context, uuids []string, crashed bool) (changed int, err error) {
+	if len(uuids) == 0 {
+		return 0, nil
+	}
+	n, err := r.affect(ctx, setCrashed, pgx.NamedArgs{"uuids": uuids, "crashed": crashed})
+	return int(n), err
 }
 
 const deleteContainers = `DELETE FROM containers WHERE uuid = ANY (@uuids)`

@@ -47,9 +47,13 @@ func (l *locks) lose(cause error) {
 }
 
 func (l *locks) close() {
-	l.lose(errors.New("the controller ends"))
+	l.lose(deis.ErrStopping)
 	l.pool.Close()
 }
+
+// HandOver cancels all operations that hold a lock, because the controller ends.
+// Each keeps its lock until it has undone what it did.
+func (db *DB) HandOver() { db.locks.lose(deis.ErrStopping) }
 
 // Lock holds the lock of an app until unlock is called, which may be done
 // more than once. A process that ends, or whose host does, loses its locks:
@@ -133,15 +137,25 @@ const (
 // acquire takes the lock on a connection of its own, waiting for other
 // controllers until deadline.
 func (l *locks) acquire(ctx context.Context, app string, deadline time.Time) (*pgxpool.Conn, error) {
+	conn, worn, err := l.try(ctx, app, deadline)
+	if worn && ctx.Err() == nil {
+		l.pool.Reset() // those of before the database was away
+		conn, _, err = l.try(ctx, app, deadline)
+	}
+	return conn, err
+}
+
+// try is acquire; worn says that a connection broke which the pool had.
+func (l *locks) try(ctx context.Context, app string, deadline time.Time) (conn *pgxpool.Conn, worn bool, err error) {
 	left := time.Until(deadline)
 	connecting, cancel := context.WithTimeout(ctx, max(left, connectTimeout))
 	defer cancel()
-	conn, err := l.pool.Acquire(connecting)
+	conn, err = l.pool.Acquire(connecting)
 	if err != nil {
 		if s := l.pool.Stat(); ctx.Err() == nil && s.AcquiredConns() == s.MaxConns() {
-			return nil, &deis.Error{Kind: deis.Unavailable, Detail: "Too many operations are in progress. Try again later.", Err: err}
+			return nil, false, &deis.Error{Kind: deis.Unavailable, Detail: "Too many operations are in progress. Try again later.", Err: err}
 		}
-		return nil, translate(err)
+		return nil, false, translate(err)
 	}
 	left = max(time.Millisecond, time.Until(deadline)) // 0 would mean for ever
 	waiting, cancel := context.WithTimeout(ctx, left+statementTimeout)
@@ -150,14 +164,15 @@ func (l *locks) acquire(ctx context.Context, app string, deadline time.Time) (*p
 	batch.Queue(setLockTimeout, pgx.NamedArgs{"milliseconds": strconv.FormatInt(left.Milliseconds(), 10)})
 	batch.Queue(advisoryLock, pgx.NamedArgs{"app": app})
 	if err = conn.SendBatch(waiting, batch).Close(); err == nil {
-		return conn, nil
+		return conn, false, nil
 	}
+	worn = conn.Conn().IsClosed() && waiting.Err() == nil
 	discard(conn)
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == codeLockTimeout {
-		return nil, busy(app)
+		return nil, false, busy(app)
 	}
-	return nil, translate(err)
+	return nil, worn, translate(err)
 }
 
 // hold watches over a lock: the context ends when the session does, or when
@@ -167,8 +182,12 @@ func hold(ctx context.Context, app string, conn *pgxpool.Conn, place context.Con
 	var lost atomic.Bool
 	lose := func(cause error) {
 		lost.Store(true)
-		cancel(&deis.Error{Kind: deis.Unavailable, Detail: "The database is not available.",
-			Err: fmt.Errorf("the lock of %s is lost: %w", app, cause)})
+		detail := "The database is not available."
+		var told *deis.Error
+		if errors.As(cause, &told) {
+			detail = told.Detail
+		}
+		cancel(&deis.Error{Kind: deis.Unavailable, Detail: detail, Err: fmt.Errorf("the lock of %s is lost: %w", app, cause)})
 	}
 	watch, stopWatch := context.WithCancel(context.WithoutCancel(ctx))
 	watched := make(chan struct{})

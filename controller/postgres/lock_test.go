@@ -223,3 +223,19 @@ func TestTooManyLocks(t *testing.T) {
 	}
 	users(t, db, "bob") // statements have connections of their own
 }
+
+func TestHandOver(t *testing.T) {
+	where := place(t, pgtest.New(t))
+	one, two := open(t, where), open(t, where)
+	locked, unlock := take(t, one, "demo")
+	one.HandOver()
+	<-locked.Done()
+	var cause *deis.Error
+	if !errors.As(context.Cause(locked), &cause) || cause.Kind != deis.Unavailable || cause.Detail != deis.ErrStopping.(*deis.Error).Detail {
+		t.Error(context.Cause(locked))
+	}
+	isBusy(t, two, "demo") // it may still undo what it did
+	users(t, one, "bob")
+	unlock()
+	take(t, two, "demo")
+}

@@ -137,6 +137,7 @@ var bequeath = []string{
 	`UPDATE builds x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE configs x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE domains x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
+	`UPDATE credentials x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE containers x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,
 	`UPDATE certs x SET owner = a.owner FROM domains d JOIN apps a ON a.id = d.app WHERE lower(d.domain) = x.common_name AND x.owner = @username`,
 	`UPDATE pushes x SET owner = a.owner FROM apps a WHERE a.id = x.app AND x.owner = @username`,

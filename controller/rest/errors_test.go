@@ -83,7 +83,7 @@ func bodyFor(pattern string) string {
 	if strings.HasSuffix(pattern, "/scale") {
 		return `{"web":1}`
 	}
-	return pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d","certificate":"c","key":"k"}`
+	return pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d","certificate":"c","key":"k","registry":"r"}`
 }
 
 func TestConfigLocked(t *testing.T) {

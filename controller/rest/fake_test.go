@@ -210,6 +210,22 @@ func (f *fake) Unshare(_ context.Context, by deis.User, app, username string) er
 	return f.note("Unshare", by, app, username)
 }
 
+const credentialJSON = `{"owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","app":"demo","registry":"quay.io","username":"robot"}`
+
+var credential = deis.Credential{App: "demo", Owner: "bob", Registry: "quay.io", Username: "robot", Created: created, Updated: updated}
+
+func (f *fake) Credentials(_ context.Context, by deis.User, app string, p deis.Page) ([]deis.Credential, int, error) {
+	return []deis.Credential{credential}, 1, f.note("Credentials", by, app, p)
+}
+
+func (f *fake) SetCredential(_ context.Context, by deis.User, app string, in deis.Login) (deis.Credential, error) {
+	return credential, f.note("SetCredential", by, app, in.Registry, in.Username, in.Password.Reveal())
+}
+
+func (f *fake) RemoveCredential(_ context.Context, by deis.User, app, registry string) error {
+	return f.note("RemoveCredential", by, app, registry)
+}
+
 var domain = deis.Domain{App: "demo", Owner: "bob", Domain: "www.example.org", Created: created, Updated: updated}
 
 func (f *fake) Domains(_ context.Context, by deis.User, app string, p deis.Page) ([]deis.Domain, int, error) {

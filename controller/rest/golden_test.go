@@ -5,21 +5,22 @@ import (
 )
 
 const (
-	userJSON      = `{"id":3,"email":"a@example.com","username":"al.ice","first_name":"A","last_name":"B","is_superuser":false,"is_staff":false,"groups":[],"user_permissions":[],"last_login":"2014-01-02T04:04:05.678901Z","date_joined":"2014-01-02T03:04:05.678901Z","is_active":true}`
-	bobJSON       = `{"id":2,"email":"","username":"bob","first_name":"","last_name":"","is_superuser":false,"is_staff":false,"groups":[],"user_permissions":[],"last_login":"2014-01-02T03:04:05.678901Z","date_joined":"2014-01-02T03:04:05.678901Z","is_active":true}`
-	keyJSON       = `{"uuid":"u-key","owner":"bob","fingerprint":"aa:bb","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","id":"bob@home","public":"ssh-rsa AAAA <bob>"}`
-	appJSON       = `{"uuid":"u-app","id":"demo","owner":"bob","url":"demo.example.com","structure":{"web":2},"created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
-	newAppJSON    = `{"uuid":"u-app","id":"demo","owner":"bob","url":"demo.example.com","structure":{},"created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
-	configJSON    = `{"uuid":"u-config","app":"demo","owner":"bob","values":{"A":"<ü>"},"memory":{"web":"1G"},"cpu":{"web":512},"tags":{},"created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
-	buildJSON     = `{"owner":"bob","app":"demo","image":"nginx","sha":"","procfile":{},"dockerfile":"","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","uuid":"u-build"}`
-	firstJSON     = `{"uuid":"u-release","app":"demo","owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","version":1,"summary":"bob deployed nginx","config":"u-config","build":null}`
-	releaseJSON   = `{"uuid":"u-release","app":"demo","owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","version":3,"summary":"bob deployed nginx","config":"u-config","build":"u-build"}`
-	containerJSON = `{"owner":"bob","app":"demo","release":"v3","type":"web","num":1,"state":"up","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","uuid":"u-container"}`
-	domainJSON    = `{"owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","app":"demo","domain":"www.example.org"}`
-	certJSON      = `{"id":5,"owner":"bob","expires":"2014-01-02T04:04:05UTC","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","common_name":"www.example.org"}`
-	pushBody      = `{"receive_user":"bob","receive_repo":"demo","sha":"ab12","fingerprint":"aa:bb","ssh_connection":"1 2 3 4","ssh_original_command":"git-receive-pack"}`
-	pushJSON      = `{"uuid":"u-push","owner":"bob","app":"demo","sha":"ab12","fingerprint":"aa:bb","receive_user":"bob","receive_repo":"demo","ssh_connection":"1 2 3 4","ssh_original_command":"git-receive-pack","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
-	page1         = `{"Size":100,"Number":1,"Last":false}`
+	userJSON       = `{"id":3,"email":"a@example.com","username":"al.ice","first_name":"A","last_name":"B","is_superuser":false,"is_staff":false,"groups":[],"user_permissions":[],"last_login":"2014-01-02T04:04:05.678901Z","date_joined":"2014-01-02T03:04:05.678901Z","is_active":true}`
+	bobJSON        = `{"id":2,"email":"","username":"bob","first_name":"","last_name":"","is_superuser":false,"is_staff":false,"groups":[],"user_permissions":[],"last_login":"2014-01-02T03:04:05.678901Z","date_joined":"2014-01-02T03:04:05.678901Z","is_active":true}`
+	keyJSON        = `{"uuid":"u-key","owner":"bob","fingerprint":"aa:bb","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","id":"bob@home","public":"ssh-rsa AAAA <bob>"}`
+	appJSON        = `{"uuid":"u-app","id":"demo","owner":"bob","url":"demo.example.com","structure":{"web":2},"created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
+	newAppJSON     = `{"uuid":"u-app","id":"demo","owner":"bob","url":"demo.example.com","structure":{},"created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
+	configJSON     = `{"uuid":"u-config","app":"demo","owner":"bob","values":{"A":"<ü>"},"memory":{"web":"1G"},"cpu":{"web":512},"tags":{},"created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
+	buildJSON      = `{"owner":"bob","app":"demo","image":"nginx","sha":"","procfile":{},"dockerfile":"","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","uuid":"u-build"}`
+	firstJSON      = `{"uuid":"u-release","app":"demo","owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","version":1,"summary":"bob deployed nginx","config":"u-config","build":null}`
+	releaseJSON    = `{"uuid":"u-release","app":"demo","owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","version":3,"summary":"bob deployed nginx","config":"u-config","build":"u-build"}`
+	containerJSON  = `{"owner":"bob","app":"demo","release":"v3","type":"web","num":1,"state":"up","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","uuid":"u-container"}`
+	credentialJSON = `{"owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","app":"demo","registry":"quay.io","username":"robot"}`
+	domainJSON     = `{"owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","app":"demo","domain":"www.example.org"}`
+	certJSON       = `{"id":5,"owner":"bob","expires":"2014-01-02T04:04:05UTC","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","common_name":"www.example.org"}`
+	pushBody       = `{"receive_user":"bob","receive_repo":"demo","sha":"ab12","fingerprint":"aa:bb","ssh_connection":"1 2 3 4","ssh_original_command":"git-receive-pack"}`
+	pushJSON       = `{"uuid":"u-push","owner":"bob","app":"demo","sha":"ab12","fingerprint":"aa:bb","receive_user":"bob","receive_repo":"demo","ssh_connection":"1 2 3 4","ssh_original_command":"git-receive-pack","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC"}`
+	page1          = `{"Size":100,"Number":1,"Last":false}`
 )
 
 func listJSON(one string) string {
@@ -93,6 +94,11 @@ var successes = []success{
 	{"POST", "/v1/apps/demo/domains", `{"domain":"www.example.org"}`, "201 CREATED", domainJSON, `AddDomain["bob","demo","www.example.org"]`},
 	{"DELETE", "/v1/apps/demo/domains/www.example.org", "", "204 NO CONTENT", "", `RemoveDomain["bob","demo","www.example.org"]`},
 	{"DELETE", "/v1/apps/demo/domains/*.1.xip.io", "", "204 NO CONTENT", "", `RemoveDomain["bob","demo","*.1.xip.io"]`},
+
+	{"GET", "/v1/apps/demo/credentials", "", "200 OK", listJSON(credentialJSON), `Credentials["bob","demo",` + page1 + `]`},
+	{"POST", "/v1/apps/demo/credentials", `{"registry":"quay.io","username":"robot","password":"s3cret"}`, "201 CREATED", credentialJSON,
+		`SetCredential["bob","demo","quay.io","robot","s3cret"]`},
+	{"DELETE", "/v1/apps/demo/credentials/quay.io:5000", "", "204 NO CONTENT", "", `RemoveCredential["bob","demo","quay.io:5000"]`},
 
 	{"GET", "/v1/apps/demo/perms", "", "200 OK", `{"users":[]}`, `Perms["bob","demo"]`},
 	{"POST", "/v1/apps/demo/perms", `{"username":"al"}`, "201 CREATED", "", `Share["bob","demo","al"]`},

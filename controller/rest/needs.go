@@ -18,6 +18,7 @@ type Controller interface {
 	Perms
 	Domains
 	Certs
+	Credentials
 	Logs
 	Configs
 	Builds
@@ -86,6 +87,13 @@ type Certs interface {
 	Certs(ctx context.Context, by deis.User, p deis.Page) ([]deis.Cert, int, error)
 	Cert(ctx context.Context, by deis.User, commonName string) (deis.Cert, error)
 	RemoveCert(ctx context.Context, by deis.User, commonName string) error
+}
+
+// Credentials are what an app shows to other registries.
+type Credentials interface {
+	Credentials(ctx context.Context, by deis.User, app string, p deis.Page) ([]deis.Credential, int, error)
+	SetCredential(ctx context.Context, by deis.User, app string, in deis.Login) (deis.Credential, error)
+	RemoveCredential(ctx context.Context, by deis.User, app, registry string) error
 }
 
 // Logs are an app's last lines, empty if there are none.

@@ -23,7 +23,7 @@ func routes(c Controller) []Route {
 	accounts, users, keys := accounts{c}, users{c}, keys{c}
 	apps, perms, domains, logs := apps{c}, perms{c}, domains{c}, logs{c}
 	configs, builds, releases := configs{c}, builds{c}, releases{c}
-	containers, hooks, certs := containers{c}, hooks{c}, certs{c}
+	containers, hooks, certs, credentials := containers{c}, hooks{c}, certs{c}, credentials{c}
 	return []Route{
 		{"GET", probePattern, Anyone, 200, nil},
 		{"GET", "/v1/", AnyUser, 200, root},
@@ -59,6 +59,10 @@ func routes(c Controller) []Route {
 		{"GET", "/v1/apps/{app}/domains", AppUser, 200, domains.list},
 		{"POST", "/v1/apps/{app}/domains", AppUser, 201, domains.add},
 		{"DELETE", "/v1/apps/{app}/domains/{domain}", AppUser, 204, domains.remove},
+
+		{"GET", "/v1/apps/{app}/credentials", AppUser, 200, credentials.list},
+		{"POST", "/v1/apps/{app}/credentials", AppUser, 201, credentials.set},
+		{"DELETE", "/v1/apps/{app}/credentials/{registry}", AppUser, 204, credentials.remove},
 
 		{"GET", "/v1/apps/{app}/perms", AppUser, 200, perms.list},
 		{"POST", "/v1/apps/{app}/perms", AppUser, 201, perms.share},
@@ -105,6 +109,7 @@ var segments = map[string]string{
 	"num":      `[-_\w]+`,
 	"domain":   `[-_.*\w]+`,
 	"cn":       `[-_.*\w]+`,
+	"registry": `[-.:\w]+`,
 	"username": `[\w.@+-]+`,
 	"id":       `[^\x00\n]+?`, // of a key: even slashes, but not the last
 }

@@ -26,7 +26,7 @@ func patternOf(path string) string {
 // example is a path that a pattern matches.
 func example(pattern string) string {
 	return strings.NewReplacer("{app}", "demo", "{uuid}", "u-1", "{version}", "v3", "{type}", "web", "{num}", "1",
-		"{domain}", "a.example.com", "{username}", "al", "{id}", "k", "{cn}", "a.example.com").Replace(pattern)
+		"{domain}", "a.example.com", "{username}", "al", "{id}", "k", "{cn}", "a.example.com", "{registry}", "quay.io").Replace(pattern)
 }
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"}
@@ -109,7 +109,7 @@ func TestSlashes(t *testing.T) {
 		case strings.HasSuffix(path, "/"):
 			other, status = strings.TrimSuffix(path, "/"), "404 NOT FOUND"
 		}
-		body := pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d","certificate":"c","key":"k"}`
+		body := pushBody[:len(pushBody)-1] + `,"image":"i","username":"u","password":"p","new_password":"n","id":"i","public":"p","command":"c","domain":"d","certificate":"c","key":"k","registry":"r"}`
 		if strings.HasSuffix(path, "scale") {
 			body = ""
 		}

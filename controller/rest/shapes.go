@@ -84,6 +84,12 @@ func certShape(c deis.Cert) api.Cert {
 	}
 }
 
+func credentialShape(c deis.Credential) api.Credential {
+	return api.Credential{
+		Owner: c.Owner, Created: api.Time{Time: c.Created}, Updated: api.Time{Time: c.Updated}, App: c.App, Registry: c.Registry, Username: c.Username,
+	}
+}
+
 func pushShape(p deis.Push) api.Push {
 	return api.Push{
 		UUID: p.UUID, Owner: p.Owner, App: p.App, SHA: p.SHA, Fingerprint: p.Fingerprint,

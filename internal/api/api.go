@@ -141,6 +141,17 @@ type Domain struct {
 	Domain  string `json:"domain"`
 }
 
+// Credential is what an app shows to another registry. The password is never
+// told.
+type Credential struct {
+	Owner    string `json:"owner"`
+	Created  Time   `json:"created"`
+	Updated  Time   `json:"updated"`
+	App      string `json:"app"`
+	Registry string `json:"registry"`
+	Username string `json:"username"`
+}
+
 // Key is an SSH public key of a user.
 type Key struct {
 	UUID        string `json:"uuid"`

@@ -164,7 +164,7 @@ func TestHealthCheck(t *testing.T) {
 	eventually(t, "told", func() bool { return result().OK })
 	status.Store(http.StatusInternalServerError)
 	eventually(t, "retracted", func() bool { return value(t, kv, key) == "" })
-	if r := result(); r.OK || !strings.Contains(r.Detail, "500") {
+	if r := result(); r.OK || r.Detail != "app failed health check (got '500', expected: '200')" {
 		t.Error(r)
 	}
 	status.Store(http.StatusOK)
@@ -192,7 +192,7 @@ func TestInitialDelayCountsFromTheStart(t *testing.T) {
 	if v := value(t, kv, keys.Service("demo", "demo_v1.web.1")); v != "" {
 		t.Error("asked before its time:", v)
 	}
-	if v := value(t, kv, keys.Check("demo", "demo_v1.web.1")); !strings.Contains(v, "initial delay") {
+	if v := value(t, kv, keys.Check("demo", "demo_v1.web.1")); !strings.Contains(v, "initial delay") || !strings.Contains(v, `"waiting":true`) {
 		t.Error(v)
 	}
 }

@@ -2,10 +2,12 @@ package announce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/deis/deis/internal/retry"
@@ -24,6 +26,7 @@ type result struct {
 	up     bool   // it may be announced
 	ok     bool   // of the last probe
 	detail string // of the last probe, for people
+	wait   bool   // there was no probe yet, because of the initial delay
 }
 
 // prober asks one container again and again whether it answers.
@@ -59,7 +62,7 @@ func newProber(t target, m metrics, since time.Time, up bool) *prober {
 func (p *prober) run(ctx context.Context, report func(result)) {
 	if p.target.check != nil {
 		if wait := time.Until(p.target.started.Add(p.target.delay)); wait > 0 {
-			report(result{up: p.up, detail: "waiting for the initial delay"})
+			report(result{up: p.up, detail: "waiting for the initial delay", wait: true})
 			if retry.Sleep(ctx, wait) != nil {
 				return
 			}
@@ -130,12 +133,28 @@ func (p *prober) ask(ctx context.Context) error {
 	req.Header.Set("User-Agent", "deis-publisher")
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return err
+		return fmt.Errorf("failed to connect to container (%s)", why(err))
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the app can finish its answer
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s answers %s, not 200", p.target.check.RequestURI(), resp.Status)
+		return fmt.Errorf("app failed health check (got '%d', expected: '200')", resp.StatusCode)
 	}
 	return nil
+}
+
+// why says what kept a request from being answered, in the same words each
+// time: the port from which it came is no news.
+func why(err error) string {
+	var op *net.OpError
+	var call *url.Error
+	switch {
+	case errors.As(err, &op) && op.Addr != nil:
+		return fmt.Sprintf("%s %s: %v", op.Op, op.Addr, op.Err)
+	case errors.As(err, &call) && call.Timeout():
+		return "no answer in time"
+	case errors.As(err, &call):
+		return call.Err.Error()
+	}
+	return err.Error()
 }

@@ -28,7 +28,8 @@ type watched struct {
 type CheckResult struct {
 	Container string    `json:"container"` // id
 	OK        bool      `json:"ok"`
-	Detail    string    `json:"detail"` // why not, in one line
+	Detail    string    `json:"detail"`            // why not, in one line, as Deis v1 said it in the app's log
+	Waiting   bool      `json:"waiting,omitempty"` // it was not asked yet: its initial delay is not over
 	At        time.Time `json:"at"`
 }
 
@@ -172,7 +173,7 @@ func (a *Announcer) report(id string, w *watched, r result) {
 	}
 	if w.target.check != nil && (!w.told || r.ok != w.last.ok || r.detail != w.last.detail) {
 		w.last, w.told = r, true
-		b, err := json.Marshal(CheckResult{Container: id, OK: r.ok, Detail: r.detail, At: time.Now().UTC()})
+		b, err := json.Marshal(CheckResult{Container: id, OK: r.ok, Detail: r.detail, Waiting: r.wait, At: time.Now().UTC()})
 		if err != nil {
 			a.log.Error("health check not told", "container", job, "err", err)
 			return

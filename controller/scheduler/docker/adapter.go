@@ -112,6 +112,14 @@ func (a *adapter) inspect(ctx context.Context, id string) (container.InspectResp
 	return a.engine.ContainerInspect(ctx, id)
 }
 
+// hostname is the Engine's host's.
+func (a *adapter) hostname(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	info, err := a.engine.Info(ctx)
+	return info.Name, err
+}
+
 func (a *adapter) start(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

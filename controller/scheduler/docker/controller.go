@@ -59,6 +59,11 @@ func (s *Scheduler) prepare(ctx context.Context, spec deis.Spec, once bool) (id 
 	if err := scheduler.CheckTags(spec, s.cfg.HostTags); err != nil {
 		return "", err
 	}
+	if spec.Hostname == deis.ServerHostname {
+		if spec.Hostname, err = s.hostname(ctx); err != nil {
+			return "", away(ctx, err)
+		}
+	}
 	id, err = s.create(ctx, s.cfg.planContainer(spec, once))
 	var pull pullError
 	switch job := spec.Identity.ID; {

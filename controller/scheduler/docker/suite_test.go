@@ -183,8 +183,12 @@ func (h host) spec(num int, args ...string) deis.Spec {
 
 func TestSuite(t *testing.T) {
 	h := newHost(t)
+	info, err := h.engine.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	schedulertest.Run(t, schedulertest.Backend{
-		Scheduler: h, Platform: h.cfg.Platform, App: app, Exposed: h.exposed, Plain: h.plain, Missing: missing,
+		Scheduler: h, Platform: h.cfg.Platform, App: app, Exposed: h.exposed, Plain: h.plain, Missing: missing, Hostname: info.Name,
 	})
 }
 

@@ -41,10 +41,23 @@ type Program func(ctx context.Context, p Process) int
 
 // Process is the surroundings of a Program.
 type Process struct {
-	Args   []string // the first is the program's path
-	Spec   deis.Spec
-	Stdout io.Writer
-	Stderr io.Writer
+	Args []string // the first is the program's path
+	Spec deis.Spec
+	// Hostname is what the program's host is called.
+	Hostname string
+	Stdout   io.Writer
+	Stderr   io.Writer
+}
+
+// hostname is the name that a container has inside.
+func (b *box) hostname() string {
+	switch b.spec.Hostname {
+	case "":
+		return b.status.Container[:12] // as the Engine does
+	case deis.ServerHostname:
+		return "mock"
+	}
+	return b.spec.Hostname
 }
 
 // Op is a call that can be made to fail.
@@ -188,7 +201,7 @@ func (s *Scheduler) Start(_ context.Context, uuid string) error {
 // supervise runs a program again and again until ctx ends.
 func (s *Scheduler) supervise(ctx context.Context, b *box, program Program, args []string) {
 	for {
-		code := program(ctx, Process{Args: args, Spec: b.spec, Stdout: b, Stderr: b})
+		code := program(ctx, Process{Args: args, Spec: b.spec, Hostname: b.hostname(), Stdout: b, Stderr: b})
 		s.mu.Lock()
 		if ctx.Err() != nil {
 			s.mu.Unlock()
@@ -304,7 +317,7 @@ func (s *Scheduler) Run(ctx context.Context, spec deis.Spec, output io.Writer) (
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	out := &guarded{w: output, fail: cancel}
-	code := program(ctx, Process{Args: args, Spec: spec, Stdout: out, Stderr: out})
+	code := program(ctx, Process{Args: args, Spec: spec, Hostname: b.hostname(), Stdout: out, Stderr: out})
 	if err := context.Cause(ctx); errors.Is(err, context.DeadlineExceeded) {
 		return 0, scheduler.TimedOut(err)
 	} else if err != nil {

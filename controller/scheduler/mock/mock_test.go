@@ -22,6 +22,7 @@ func run(ctx context.Context, p Process) int {
 	return program.Run(ctx, program.Process{
 		Args: p.Args[1:], Stdout: p.Stdout, Stderr: p.Stderr,
 		Limits: func() (memory, cpu int64) { return p.Spec.Memory, p.Spec.CPU },
+		Name:   func() string { return p.Hostname },
 	})
 }
 
@@ -32,7 +33,7 @@ func TestSuite(t *testing.T) {
 	s := New(Options{Tags: map[string]string{"disk": "ssd"}, Images: map[string]Image{"sha256:1": img, "sha256:2": plain}})
 	t.Cleanup(s.Close)
 	schedulertest.Run(t, schedulertest.Backend{
-		Scheduler: s, Platform: "test", App: "demo", Exposed: "sha256:1", Plain: "sha256:2", Missing: "sha256:3",
+		Scheduler: s, Platform: "test", App: "demo", Exposed: "sha256:1", Plain: "sha256:2", Missing: "sha256:3", Hostname: "mock",
 	})
 }
 

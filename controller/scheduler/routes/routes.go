@@ -151,13 +151,14 @@ func (r *Routes) CheckDetail(_ context.Context, job jobid.ID) (string, error) {
 		return "", nil
 	}
 	var check struct {
-		OK     bool   `json:"ok"`
-		Detail string `json:"detail"`
+		OK      bool   `json:"ok"`
+		Detail  string `json:"detail"`
+		Waiting bool   `json:"waiting"`
 	}
 	if err := json.Unmarshal([]byte(text), &check); err != nil {
 		return "", err
 	}
-	if check.OK {
+	if check.OK || check.Waiting {
 		return "", nil
 	}
 	return check.Detail, nil

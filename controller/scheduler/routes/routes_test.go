@@ -169,7 +169,7 @@ func TestDeadRouterIsNotWaitedForLong(t *testing.T) {
 func TestCheckDetail(t *testing.T) {
 	r, kv := start(t)
 	key := keys.Check(job.App, job.String())
-	for value, want := range map[string]string{`{"ok":false,"detail":"got 500"}`: "got 500", `{"ok":true,"detail":"x"}`: ""} {
+	for value, want := range map[string]string{`{"ok":false,"detail":"got 500"}`: "got 500", `{"ok":true,"detail":"x"}`: "", `{"ok":false,"detail":"the initial delay","waiting":true}`: ""} {
 		put(t, kv, key, value)
 		err := r.await(t.Context(), func(v view) bool { return v.checks[key] == value })
 		if err != nil {

@@ -31,6 +31,7 @@ type Backend struct {
 	Exposed   string // digest of an image of package program that exposes 5000/tcp
 	Plain     string // the same without a port
 	Missing   string // digest that no registry has
+	Hostname  string // of the host
 }
 
 // suite is one test's view of a Backend.
@@ -56,6 +57,7 @@ func Run(t *testing.T, b Backend) {
 		{"Changes", testChanges},
 		{"LastLines", testLastLines},
 		{"Limits", testLimits},
+		{"Hostname", testHostname},
 		{"Tags", testTags},
 		{"LeftoverWithTheName", testLeftover},
 		{"MissingImage", testMissingImage},
@@ -244,9 +246,9 @@ func testStates(s *suite) {
 
 func testRestart(s *suite) {
 	id := s.create(s.spec("worker", "exit", "3"), true)
-	s.await("two restarts", func() bool {
+	s.await("five restarts", func() bool { // of which the controller makes a crash
 		st, ok := s.status(id)
-		return ok && st.Restarts >= 2 && st.ExitCode == 3
+		return ok && st.Restarts >= 5 && st.ExitCode == 3
 	})
 	s.await("seen between two starts", func() bool {
 		st, ok := s.status(id)
@@ -334,6 +336,19 @@ func testLimits(s *suite) {
 		s.must(err)
 		return slices.Contains(lines, fmt.Sprintf("memory=%d cpu=512", 96<<20))
 	})
+}
+
+func testHostname(s *suite) {
+	for asked, want := range map[string]string{"demo.v2.web.1": "demo.v2.web.1", deis.ServerHostname: s.Hostname} {
+		spec := s.spec("web", "name")
+		spec.Hostname = asked
+		id := s.create(spec, true)
+		s.await("a host that is called "+want, func() bool {
+			lines, err := s.Scheduler.LastLines(s.Context(), id, 1)
+			s.must(err)
+			return slices.Equal(lines, []string{"name=" + want})
+		})
+	}
 }
 
 func testTags(s *suite) {

@@ -19,6 +19,7 @@ type Process struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Limits func() (memory, cpu int64) // bytes, shares
+	Name   func() string              // of the host
 }
 
 // Run does what the arguments say and returns the exit code. ctx ends when the
@@ -28,6 +29,7 @@ type Process struct {
 //	exit N     prints "out" on stdout and "err" on stderr, ends with N
 //	lines N    prints "line 1" to "line N", waits to be stopped
 //	limits     prints "memory=... cpu=...", ends
+//	name       prints "name=...", the host's, waits to be stopped
 //	say WORDS  prints the words in brackets, ends
 func Run(ctx context.Context, p Process) int {
 	if len(p.Args) == 0 {
@@ -52,6 +54,8 @@ func Run(ctx context.Context, p Process) int {
 		memory, cpu := p.Limits()
 		fmt.Fprintf(p.Stdout, "memory=%d cpu=%d\n", memory, cpu)
 		return 0
+	case "name":
+		fmt.Fprintf(p.Stdout, "name=%s\n", p.Name())
 	case "say":
 		fmt.Fprintf(p.Stdout, "[%s]\n", strings.Join(p.Args[1:], "]["))
 		return 0

@@ -14,7 +14,15 @@ import (
 
 func main() {
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	os.Exit(program.Run(ctx, program.Process{Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Limits: limits}))
+	os.Exit(program.Run(ctx, program.Process{Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Limits: limits, Name: name}))
+}
+
+func name() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // limits reads what the kernel enforces, by the first or second version of
