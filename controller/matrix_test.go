@@ -84,6 +84,7 @@ var permissions = []line{
 	{"POST /v1/apps/{app}/containers/{type}/{num}/restart", "", "111 .34 .34 .34 ..4 111", "", ""},
 	{"POST /v1/apps/{app}/scale", `{"web":2}`, "111 .34 .34 .34 ..4 111", "", ""},
 	{"POST /v1/apps/{app}/run", `{"command":"ls"}`, "111 .34 .34 .34 ..4 111", "", ""},
+	{"GET /v1/apps/{app}/run/stream", "", "111 x34 x34 x34 xx4 111", `426 UPGRADE REQUIRED {"detail":"This takes a WebSocket."}`, ""}, // else who may is let in
 	{"GET /v1/apps/{app}/logs", "", "111 .34 .34 .34 ..4 111", "", ""},
 
 	{"GET /v1/apps/{app}/domains", "", "111 .34 .34 .34 ..4 111", "", ""},

@@ -217,13 +217,13 @@ var configScenarios = []scenario{
 		url := w.soon("GET /health got 500")
 		root := w.as(url, by)
 		w.want(away503, root, "POST", w.path("config"), map[string]any{"values": map[string]string{"HEALTHCHECK_URL": "/health"}},
-			`{"detail":"web.1 was not ready in time: GET /health got 500.`)
+			`{"detail":"aborting, app containers failed to respond to health check: web.1 was not ready in time: GET /health got 500.`)
 		if n := w.count(w.root, w.path("releases")); n != 2 {
 			w.Errorf("%d releases", n)
 		}
 		w.has(map[string]string{}) // in v1 it stayed, and failed all later ones
 		w.runs("v2.web.1")
-		w.want(ok200, w.root, "GET", w.path("logs"), nil, "ERROR ["+w.app+"]: release v3 failed: web.1 was not ready in time: GET /health got 500.")
+		w.want(ok200, w.root, "GET", w.path("logs"), nil, "ERROR ["+w.app+"]: release v3 failed: aborting, app containers failed to respond to health check: web.1 was not ready in time: GET /health got 500.")
 	}},
 	{"initial_delay", func(w *stage) {
 		w.created(w.root, slug("web"))
@@ -244,7 +244,7 @@ var configScenarios = []scenario{
 		w.created(w.root, slug("web"))
 		root := w.as(w.soon(""), by)
 		w.want(away503, root, "POST", w.path("config"), map[string]any{"values": map[string]string{"HEALTHCHECK_URL": "/health"}},
-			`{"detail":"web.1 was not ready in time: nothing answers on its port.`)
+			`{"detail":"aborting, app containers failed to respond to health check: web.1 was not ready in time: nothing answers on its port.`)
 		w.has(map[string]string{})
 		w.runs("v2.web.1")
 	}},

@@ -26,6 +26,7 @@ import (
 	"github.com/deis/deis/controller/rest"
 	"github.com/deis/deis/controller/scheduler/mock"
 	"github.com/deis/deis/controller/scheduler/routes"
+	"github.com/deis/deis/internal/api"
 	"github.com/deis/deis/internal/etcd"
 	"github.com/deis/deis/internal/etcdtest"
 	"github.com/deis/deis/internal/jobid"
@@ -295,6 +296,11 @@ func (l *appLogs) Tail(_ context.Context, app string, n int) ([]byte, error) {
 		fmt.Fprintln(&out, line)
 	}
 	return out.Bytes(), nil
+}
+
+func (l *appLogs) Follow(ctx context.Context, app string, from deis.LogStart) (deis.FollowedLog, error) {
+	b, err := l.Tail(ctx, app, from.Lines)
+	return deis.FollowedLog{ReadCloser: io.NopCloser(bytes.NewReader(b)), Position: api.LogPosition{Log: "0123456789abcdef"}}, err
 }
 
 func (l *appLogs) Delete(_ context.Context, app string) error {

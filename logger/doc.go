@@ -14,6 +14,18 @@
 //	GET    /<app>[?log_lines=N]  the last N lines (100); 204 if there are none
 //	DELETE /<app>                forget the app's lines; 200, also if there are none
 //
+//	GET    /<app>?follow=1[&log_lines=N][&position=P]
+//
+// sends the last N lines (100, may be 0), or those from a position on, and then
+// each line when it is stored. The header Deis-Log-Position is the position of
+// the first byte, <log>-<offset>; adding the bytes of whole lines gives where to
+// go on after a cut, also after a restart of the logger. Every 20 s without
+// lines an empty line is sent, which is none of the log's and does not count.
+// If a position's lines are gone, the header Deis-Log-Gap says how many bytes,
+// or unknown if the app's log is another one by now; then it begins with the
+// oldest, or the last N, lines. The answer ends when it cannot go on without a
+// gap, and when the logger stops. At most 1,000 follow (503).
+//
 // When an app is destroyed, its lines that are still under way are dropped: a
 // line counts as the old app's if its time is before that of the DELETE.
 //

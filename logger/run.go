@@ -62,7 +62,7 @@ func Run(ctx context.Context, cfg Settings) error {
 		}
 		g.Go(func() error { return in.TCP(ctx, tcp) })
 		g.Go(func() error { return in.UDP(ctx, udp) })
-		g.Go(func() error { return httpapi.Serve(ctx, web, weblog.New(store, cfg.Log)) })
+		g.Go(func() error { return httpapi.Serve(ctx, web, weblog.New(ctx, store, cfg.Log)) })
 		if cfg.OnWeb != nil {
 			cfg.OnWeb(web.Addr())
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -193,13 +194,15 @@ func TestHealthCheck(t *testing.T) {
 	}
 }
 
-func TestWebSocket(t *testing.T) {
+// upgrading echoes lines after an upgrade.
+func upgrading(t *testing.T) (address string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	go func() { // echoes lines after an upgrade
+	t.Cleanup(func() { ln.Close() })
+	go func() {
 		for {
 			conn, err := ln.Accept()
 			if err != nil {
@@ -224,24 +227,41 @@ func TestWebSocket(t *testing.T) {
 			}()
 		}
 	}()
+	return ln.Addr().String()
+}
+
+func TestWebSocket(t *testing.T) {
 	p := start(t, local)
-	p.app("demo", ln.Addr().String())
-	conn, err := net.Dial("tcp", p.http)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprint(conn, "GET /ws HTTP/1.1\r\nHost: demo.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatal(resp, err)
+	address := upgrading(t)
+	p.app("demo", address)
+	host, port, _ := strings.Cut(address, ":")
+	p.put(keys.Host("controller"), host)
+	p.set(keys.Port("controller"), port)
+	var echoes []func(text string)
+	for _, name := range []string{"demo.localhost", "deis.localhost"} {
+		conn, err := net.Dial("tcp", p.http)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", name)
+		r := bufio.NewReader(conn)
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatal(name, resp, err)
+		}
+		echoes = append(echoes, func(text string) {
+			t.Helper()
+			fmt.Fprintln(conn, text)
+			if line, err := r.ReadString('\n'); err != nil || line != text+"\n" {
+				t.Fatalf("%s: %q %v", name, line, err)
+			}
+		})
 	}
 	echo := func(text string) {
 		t.Helper()
-		fmt.Fprintln(conn, text)
-		if line, err := r.ReadString('\n'); err != nil || line != text+"\n" {
-			t.Fatalf("%q %v", line, err)
+		for _, e := range echoes {
+			e(text)
 		}
 	}
 	echo("first")
@@ -254,4 +274,51 @@ func TestWebSocket(t *testing.T) {
 		t.Error(p.reloads())
 	}
 	echo("after a reload")
+}
+
+// TestStream: an answer of the API that goes on comes as it is written, also
+// compressed.
+func TestStream(t *testing.T) {
+	p := start(t, local)
+	lines := make(chan string)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		for line := range lines {
+			fmt.Fprintln(w, line)
+			if http.NewResponseController(w).Flush() != nil || line == "end" {
+				return
+			}
+		}
+	}))
+	defer srv.Close()
+	host, port, _ := strings.Cut(strings.TrimPrefix(srv.URL, "http://"), ":")
+	p.put(keys.Host("controller"), host)
+	p.set(keys.Port("controller"), port)
+	for _, plain := range []bool{true, false} {
+		req, err := http.NewRequest("GET", "http://"+p.http+"/v1/apps/demo/logs?follow=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "deis.localhost"
+		transport := &http.Transport{DisableCompression: plain}
+		defer transport.CloseIdleConnections()
+		go func() { lines <- "first " + strings.Repeat("x", 1000) }()
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		in := bufio.NewReader(resp.Body)
+		expect := func(want string) {
+			t.Helper()
+			if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, want) {
+				t.Fatalf("%.20q %v, want %q (compressed: %v)", line, err, want, resp.Uncompressed)
+			}
+		}
+		expect("first")
+		for _, line := range []string{"second", "third", "", "fourth", "end"} {
+			lines <- line
+			expect(line + "\n")
+		}
+	}
 }

@@ -43,11 +43,17 @@ type Controller struct {
 	mu      sync.Mutex
 	leaving map[string]bool  // uuids of containers that a removal in the background is at
 	exits   map[string]exits // by uuid: how containers ended by themselves
+	// sessions are the uuids of containers that users are attached to, which no
+	// age makes leftovers.
+	sessions map[string]bool
 }
 
 // New makes a Controller.
 func New(n Needs) *Controller {
-	return &Controller{Needs: n, queue: newQueue(), attempts: newAttempts(), leaving: map[string]bool{}, exits: map[string]exits{}}
+	return &Controller{
+		Needs: n, queue: newQueue(), attempts: newAttempts(),
+		leaving: map[string]bool{}, exits: map[string]exits{}, sessions: map[string]bool{},
+	}
 }
 
 // event writes a line to the app's log.

@@ -84,15 +84,28 @@ func TestCredentialsThatMakeNoSense(t *testing.T) {
 		"127.0.0.1:5000", strings.Repeat("a", 300) + ".org",
 	} {
 		_, err := c.SetCredential(t.Context(), p.by, "demo", deis.Login{Registry: registry, Username: "u", Password: "p"})
-		p.kind(err, deis.Invalid, "registry")
+		want := "A registry is a host, or host:port, such as quay.io or registry.example.com:5000."
+		if registry == "127.0.0.1:5000" {
+			want = "The registry 127.0.0.1:5000 is the platform's own."
+		}
+		p.kind(err, deis.Invalid, "map[registry:["+want+"]]")
 	}
-	for _, in := range []deis.Login{
-		{Username: "", Password: "p"}, {Username: "a:b", Password: "p"}, {Username: "a\nb", Password: "p"}, {Username: strings.Repeat("u", 256), Password: "p"},
-		{Username: "u", Password: ""}, {Username: "u", Password: "a\x00b"}, {Username: "u", Password: deis.Secret(strings.Repeat("p", 16<<10+1))},
+	const blank, odd = "This field may not be blank.", "A user name has no colons and no control characters."
+	for _, x := range []struct {
+		in          deis.Login
+		field, want string
+	}{
+		{deis.Login{Username: "", Password: "p"}, "username", blank},
+		{deis.Login{Username: "a:b", Password: "p"}, "username", odd},
+		{deis.Login{Username: "a\nb", Password: "p"}, "username", odd},
+		{deis.Login{Username: strings.Repeat("u", 256), Password: "p"}, "username", "Ensure this field has no more than 255 characters."},
+		{deis.Login{Username: "u", Password: ""}, "password", blank},
+		{deis.Login{Username: "u", Password: "a\x00b"}, "password", "A password has no NUL characters."},
+		{deis.Login{Username: "u", Password: deis.Secret(strings.Repeat("p", 16<<10+1))}, "password", "Ensure this field has no more than 16384 characters."},
 	} {
-		in.Registry = "quay.io"
-		_, err := c.SetCredential(t.Context(), p.by, "demo", in)
-		p.kind(err, deis.Invalid)
+		x.in.Registry = "quay.io"
+		_, err := c.SetCredential(t.Context(), p.by, "demo", x.in)
+		p.kind(err, deis.Invalid, "map["+x.field+":["+x.want+"]]")
 	}
 	if _, n, err := c.Credentials(t.Context(), p.by, "demo", all); n != 0 || err != nil {
 		t.Error(n, err)

@@ -127,7 +127,7 @@ func TestConfigsAreBounded(t *testing.T) {
 // TestLimitsReachContainers: limits apply to the very type that they name, and
 // to one-off containers under their type, run.
 func TestLimitsReachContainers(t *testing.T) {
-	c := New(Needs{})
+	c := New(Needs{Settings: fixed{}})
 	s := snapshot{config: Config{
 		Memory: map[string]string{"worker2": "64M", "Worker": "1G", "worke": "7M", "run": "32M"},
 		CPU:    map[string]int{"worker2": 10, "Worker": 20, "worke": 30},

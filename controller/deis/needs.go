@@ -213,6 +213,8 @@ type Scheduler interface {
 	States(ctx context.Context, app string) ([]Status, error)
 	// Run runs a container to its end and removes it, whatever happens.
 	Run(ctx context.Context, s Spec, output io.Writer) (exitCode int, err error)
+	// Attach is Run for somebody who is there: input, terminal, signals.
+	Attach(ctx context.Context, s Spec, session Session) (exitCode int, err error)
 	// LastLines are the last n lines that the container printed.
 	LastLines(ctx context.Context, uuid string, n int) ([]string, error)
 	// RemoveImages removes the app's images except those with the digests.
@@ -291,6 +293,9 @@ const (
 type AppLogs interface {
 	// Tail returns the last n lines, empty if there are none.
 	Tail(ctx context.Context, app string, n int) ([]byte, error)
+	// Follow opens the app's log. It ends when its next line is lost, or the
+	// logger goes away.
+	Follow(ctx context.Context, app string, from LogStart) (FollowedLog, error)
 	Delete(ctx context.Context, app string) error
 	// Event writes a line to the app's log.
 	Event(level, app, message string)

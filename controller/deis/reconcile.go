@@ -136,7 +136,7 @@ func (c *Controller) Divergent(ctx context.Context) ([]string, error) {
 		add(one.row.App)
 	}
 	c.forgetExits(rows)
-	p := plan(rows, statuses, now)
+	p := plan(rows, c.unattended(statuses), now)
 	for _, set := range [][]Container{p.create, p.start, p.leaving, p.unfinished} {
 		for _, row := range set {
 			add(row.App)
@@ -224,7 +224,7 @@ func (c *Controller) reconcile(ctx context.Context, app string) error {
 	if err := c.tellCrashes(ctx, c.crashes(rows, statuses, now)); err != nil {
 		return err
 	}
-	return c.apply(ctx, app, plan(rows, statuses, now))
+	return c.apply(ctx, app, plan(rows, c.unattended(statuses), now))
 }
 
 func (c *Controller) apply(ctx context.Context, app string, p steps) error {

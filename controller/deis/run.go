@@ -20,37 +20,52 @@ const (
 // Run runs a command in a one-off container of the app's latest release and
 // returns its exit code and what it printed on stdout and stderr.
 func (c *Controller) Run(ctx context.Context, by User, app, command string) (int, string, error) {
-	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
-		return 0, "", err
-	}
-	if command == "" {
-		return 0, "", Field("command", textBlank)
-	}
-	latest, err := c.Records.LatestRelease(ctx, app)
+	spec, err := c.prepareRun(ctx, by, app, command)
 	if err != nil {
 		return 0, "", err
 	}
-	s, err := fill(ctx, c.Records, latest)
-	if err != nil {
-		return 0, "", err
-	}
-	if s.build.UUID == "" {
-		return 0, "", Errorf(Invalid, "No build associated with this release to run this command")
-	}
-	c.event(app, by.Username+" runs '"+command+"'")
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	out := &bounded{limit: maxRunOutput}
 	c.hit(ctx, beforeRun)
-	code, err := c.Scheduler.Run(ctx, c.runSpec(s, command), c.hitOnWrite(ctx, duringRun, out))
+	code, err := c.Scheduler.Run(ctx, spec, c.hitOnWrite(ctx, duringRun, out))
 	c.hit(ctx, afterRun)
 	if err != nil {
-		if KindOf(err) == Internal {
-			err = &Error{Kind: Unavailable, Detail: "The command could not be run.", Err: err}
-		}
-		return 0, "", err
+		return 0, "", notRun(err)
 	}
 	return code, out.buf.String(), nil
+}
+
+// prepareRun checks that by may run the command, tells the app's log, and says
+// what container it takes.
+func (c *Controller) prepareRun(ctx context.Context, by User, app, command string) (Spec, error) {
+	if _, err := c.authorize(ctx, by, app, Collaborate); err != nil {
+		return Spec{}, err
+	}
+	if command == "" {
+		return Spec{}, Field("command", textBlank)
+	}
+	latest, err := c.Records.LatestRelease(ctx, app)
+	if err != nil {
+		return Spec{}, err
+	}
+	s, err := fill(ctx, c.Records, latest)
+	if err != nil {
+		return Spec{}, err
+	}
+	if s.build.UUID == "" {
+		return Spec{}, Errorf(Invalid, "No build associated with this release to run this command")
+	}
+	c.event(app, by.Username+" runs '"+command+"'")
+	return c.runSpec(s, command), nil
+}
+
+// notRun words what the scheduler did not.
+func notRun(err error) error {
+	if KindOf(err) == Internal {
+		return &Error{Kind: Unavailable, Detail: "The command could not be run.", Err: err}
+	}
+	return err
 }
 
 func (c *Controller) runSpec(s snapshot, command string) Spec {

@@ -25,6 +25,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // logger answers like the platform's; the app's name says how.
 func logger(w http.ResponseWriter, r *http.Request) {
+	if q := r.URL.Query(); q.Get("follow") == "1" {
+		followed(w, r, q)
+		return
+	}
 	switch r.URL.Path {
 	case "/demo":
 		fmt.Fprintf(w, "%s log_lines=%s\n", r.Method, r.URL.Query().Get("log_lines"))

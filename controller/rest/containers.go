@@ -7,7 +7,12 @@ import (
 	"github.com/deis/deis/internal/httpapi"
 )
 
-type containers struct{ c Containers }
+type containers struct {
+	c interface {
+		Containers
+		Apps
+	}
+}
 
 func (h containers) list(w http.ResponseWriter, r *request) error {
 	return list(w, r, containerShape, func(p deis.Page) ([]deis.Process, int, error) {

@@ -46,6 +46,8 @@ type fake struct {
 	config              func(ctx context.Context) (deis.Config, error)
 	logs                func() ([]byte, error)
 	run                 func() (int, string, error)
+	follow              func(ctx context.Context, from deis.LogStart) (deis.FollowedLog, error)
+	attach              func(ctx context.Context, command string, s deis.Session) (int, error)
 
 	mu    sync.Mutex
 	calls []string
@@ -210,8 +212,6 @@ func (f *fake) Unshare(_ context.Context, by deis.User, app, username string) er
 	return f.note("Unshare", by, app, username)
 }
 
-const credentialJSON = `{"owner":"bob","created":"2014-01-02T03:04:05UTC","updated":"2014-01-02T04:04:05UTC","app":"demo","registry":"quay.io","username":"robot"}`
-
 var credential = deis.Credential{App: "demo", Owner: "bob", Registry: "quay.io", Username: "robot", Created: created, Updated: updated}
 
 func (f *fake) Credentials(_ context.Context, by deis.User, app string, p deis.Page) ([]deis.Credential, int, error) {
@@ -263,6 +263,14 @@ func (f *fake) Logs(_ context.Context, by deis.User, app string, lines int) ([]b
 		return f.logs()
 	}
 	return []byte("one\ntwo\n"), f.note("Logs", by, app, lines)
+}
+
+func (f *fake) FollowLogs(ctx context.Context, by deis.User, app string, from deis.LogStart) (deis.FollowedLog, error) {
+	if f.follow != nil {
+		return f.follow(ctx, from)
+	}
+	return deis.FollowedLog{ReadCloser: io.NopCloser(strings.NewReader("one\ntwo\n")), Position: api.LogPosition{Log: "0123456789abcdef", Offset: 5}},
+		f.note("FollowLogs", by, app, from)
 }
 
 var config = deis.Config{
@@ -343,6 +351,14 @@ func (f *fake) Run(_ context.Context, by deis.User, app, command string) (int, s
 		return f.run()
 	}
 	return 3, "hello <world>\n", f.note("Run", by, app, command)
+}
+
+func (f *fake) Attach(ctx context.Context, by deis.User, app, command string, s deis.Session) (int, error) {
+	defer s.Stdin.Close()
+	if f.attach != nil {
+		return f.attach(ctx, command, s)
+	}
+	return 7, f.note("Attach", by, app, command)
 }
 
 func (f *fake) PushHook(_ context.Context, p deis.Push) (deis.Push, error) {

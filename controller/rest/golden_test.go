@@ -88,6 +88,11 @@ var successes = []success{
 	{"GET", "/v1/apps/demo/logs", "", "200 OK", "one\ntwo\n", `Logs["bob","demo",1000]`},
 	{"GET", "/v1/apps/demo/logs?log_lines=7", "", "200 OK", "one\ntwo\n", `Logs["bob","demo",7]`},
 	{"GET", "/v1/apps/demo/logs?log_lines=junk", "", "200 OK", "one\ntwo\n", `Logs["bob","demo",100]`},
+	{"GET", "/v1/apps/demo/logs?follow=0", "", "200 OK", "one\ntwo\n", `Logs["bob","demo",1000]`},
+	{"GET", "/v1/apps/demo/logs?follow=1", "", "200 OK", "one\ntwo\n", `FollowLogs["bob","demo",{"Lines":1000,"Position":null}]`},
+	{"GET", "/v1/apps/demo/logs?follow=true&log_lines=0&position=0123456789abcdef-12", "", "200 OK", "one\ntwo\n",
+		`FollowLogs["bob","demo",{"Lines":0,"Position":{"Log":"0123456789abcdef","Offset":12}}]`},
+	{"GET", "/v1/apps/demo/run/stream", "", "426 UPGRADE REQUIRED", `{"detail":"This takes a WebSocket."}`, `App["bob","demo"]`}, // see TestSession
 	{"POST", "/v1/apps/demo/run", `{"command":"echo 'x'"}`, "200 OK", `[3,"hello <world>\n"]`, `Run["bob","demo","echo 'x'"]`},
 
 	{"GET", "/v1/apps/demo/domains", "", "200 OK", listJSON(domainJSON), `Domains["bob","demo",` + page1 + `]`},

@@ -96,9 +96,10 @@ type Credentials interface {
 	RemoveCredential(ctx context.Context, by deis.User, app, registry string) error
 }
 
-// Logs are an app's last lines, empty if there are none.
+// Logs are an app's last lines, empty if there are none, and those that come.
 type Logs interface {
 	Logs(ctx context.Context, by deis.User, app string, lines int) ([]byte, error)
+	FollowLogs(ctx context.Context, by deis.User, app string, from deis.LogStart) (deis.FollowedLog, error)
 }
 
 // Configs are an app's environment, limits and tags.
@@ -128,6 +129,7 @@ type Containers interface {
 	Restart(ctx context.Context, by deis.User, app, typ string, num int) ([]deis.Process, error)
 	Scale(ctx context.Context, by deis.User, app string, in map[string]any) error
 	Run(ctx context.Context, by deis.User, app, command string) (code int, output string, err error)
+	Attach(ctx context.Context, by deis.User, app, command string, s deis.Session) (code int, err error)
 }
 
 // Hooks are what the builder calls for whoever pushes.

@@ -62,6 +62,9 @@ type request struct {
 	from  netip.Addr
 	route Route
 	log   *slog.Logger
+
+	streams *streams
+	again   func(ctx context.Context) (deis.User, error) // finds out anew who asks
 }
 
 // resource checks a request as Deis v1 did: what the client accepts, who it
@@ -94,7 +97,11 @@ func (s *server) resource(res resource) httpapi.Handler {
 			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 			defer cancel()
 		}
-		err = route.handle(w, &request{Request: r.WithContext(ctx), by: by, known: known, from: s.client(r), route: route, log: s.log})
+		err = route.handle(w, &request{Request: r.WithContext(ctx), by: by, known: known, from: s.client(r), route: route, log: s.log, streams: s.streams,
+			again: func(ctx context.Context) (deis.User, error) {
+				by, _, err := s.admit(res.who, r.WithContext(ctx))
+				return by, err
+			}})
 		if method != http.MethodGet {
 			err = outcome(ctx, err)
 		}

@@ -32,6 +32,7 @@ type server struct {
 	metrics     metrics
 	bodyTimeout time.Duration
 	timeout     time.Duration // of what changes something
+	streams     *streams
 }
 
 // operationTimeout is how long a deploy may take, as long as the router waits.
@@ -39,11 +40,15 @@ const operationTimeout = 1200 * time.Second
 
 // New makes the API. Give it to Serve, which adds what net/http cannot do.
 func New(cfg Config) http.Handler {
-	s := &server{
-		log: cfg.Log, identities: cfg.Controller, isRouter: cfg.IsRouter, metrics: newMetrics(cfg.Metrics),
-		bodyTimeout: bodyTimeout, timeout: operationTimeout,
-	}
+	s := newServer(cfg)
 	return s.handler(routes(counting{cfg.Controller, s.metrics.logins}))
+}
+
+func newServer(cfg Config) *server {
+	return &server{
+		log: cfg.Log, identities: cfg.Controller, isRouter: cfg.IsRouter, metrics: newMetrics(cfg.Metrics),
+		bodyTimeout: bodyTimeout, timeout: operationTimeout, streams: newStreams(),
+	}
 }
 
 func (s *server) handler(table []Route) http.Handler {

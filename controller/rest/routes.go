@@ -54,6 +54,7 @@ func routes(c Controller) []Route {
 		{"GET", "/v1/apps/{app}/containers/{type}/{num}", AppUser, 200, containers.show},
 		{"POST", "/v1/apps/{app}/scale", AppUser, 204, containers.scale},
 		{"POST", "/v1/apps/{app}/run", AppUser, 200, containers.run},
+		{"GET", "/v1/apps/{app}/run/stream", AppUser, 101, containers.attach},
 		{"GET", "/v1/apps/{app}/logs", AppUser, 200, logs.tail},
 
 		{"GET", "/v1/apps/{app}/domains", AppUser, 200, domains.list},

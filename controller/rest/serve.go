@@ -21,11 +21,17 @@ const (
 )
 
 // Serve answers on ln with h until ctx ends, then waits for the requests in
-// flight as httpapi.ServeServer does. Unlike net/http it writes reason phrases
+// flight as httpapi.ServeServer does, and as long again for those that have
+// taken their connections over. Streams are told by stopping. Unlike net/http it writes reason phrases
 // in upper case ("404 NOT FOUND"): scripts look for them.
 func Serve(ctx context.Context, log *slog.Logger, ln net.Listener, h http.Handler) error {
+	stop := ctx.Done()
+	var running sync.WaitGroup
+	defer waitFor(&running, httpapi.Shutdown)
 	return httpapi.ServeServer(ctx, listener{ln}, &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			running.Add(1)
+			defer running.Done()
 			if c, ok := r.Context().Value(connKey{}).(*conn); ok {
 				c.begin()
 			}
@@ -37,7 +43,7 @@ func Serve(ctx context.Context, log *slog.Logger, ln net.Listener, h http.Handle
 		DisableGeneralOptionsHandler: true, // OPTIONS * has our headers too
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, c)
+			return context.WithValue(context.WithValue(ctx, stopKey{}, stop), connKey{}, c)
 		},
 		ConnState: func(nc net.Conn, state http.ConnState) {
 			if c, ok := nc.(*conn); ok && state == http.StateHijacked {
@@ -45,6 +51,19 @@ func Serve(ctx context.Context, log *slog.Logger, ln net.Listener, h http.Handle
 			}
 		},
 	})
+}
+
+// waitFor waits until all have ended, but no longer than limit.
+func waitFor(all *sync.WaitGroup, limit time.Duration) {
+	ended := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(limit):
+	}
 }
 
 type connKey struct{}

@@ -48,6 +48,15 @@ type Scheduler interface {
 	// write fails. It is never started again. If the time of ctx is over the
 	// error is of kind Unavailable.
 	Run(ctx context.Context, s deis.Spec, output io.Writer) (exitCode int, err error)
+	// Attach is Run connected to a session: what comes on its Stdin the command
+	// reads, what the command prints goes to Stdout and Stderr, or with a
+	// terminal all to Stdout. Output that nobody takes makes the command wait,
+	// and input that the command does not read makes Stdin wait. A signal that
+	// the command does not handle ends it. Attach returns when the command has
+	// ended and all it printed is written, and closes Stdin in any case; the
+	// container is removed as by Run. A command that cannot be run is an error
+	// as Run's, or ends with exit code 126 or 127 as from a shell.
+	Attach(ctx context.Context, s deis.Spec, session deis.Session) (exitCode int, err error)
 	// LastLines are the last n lines that a container printed on stdout and
 	// stderr; a container that does not exist has none.
 	LastLines(ctx context.Context, uuid string, n int) ([]string, error)

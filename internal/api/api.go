@@ -19,8 +19,13 @@ const (
 	HeaderRelease          = "Deis-Release"
 	HeaderXRelease         = "X-Deis-Release" // deprecated duplicate
 	HeaderBuilderAuth      = "X-Deis-Builder-Auth"
-	HeaderPush             = "X-Deis-Push" // of hooks/build: a push's id (UUID), so that it may be sent again; not in Deis v1
+	HeaderPush             = "X-Deis-Push"       // of hooks/build: a push's id (UUID), so that it may be sent again; not in Deis v1
+	HeaderLogPosition      = "Deis-Log-Position" // of a followed log: where its first byte is; not in Deis v1
+	HeaderLogGap           = "Deis-Log-Gap"      // how many bytes are gone before that, or LogGapUnknown
 )
+
+// LogGapUnknown is the gap after which a log is another one than before.
+const LogGapUnknown = "unknown"
 
 // timeLayout is that of Deis v1: the literal suffix UTC, whole seconds.
 const timeLayout = "2006-01-02T15:04:05UTC"

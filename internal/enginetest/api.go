@@ -37,6 +37,10 @@ func (e *Engine) routes() http.Handler {
 	mux.HandleFunc("GET /containers/{id}/logs", e.with(e.logs))
 	mux.HandleFunc("POST /containers/{id}/start", e.with(e.start))
 	mux.HandleFunc("POST /containers/{id}/stop", e.with(e.stop))
+	mux.HandleFunc("POST /containers/{id}/attach", e.with(e.attach))
+	mux.HandleFunc("POST /containers/{id}/wait", e.with(e.wait))
+	mux.HandleFunc("POST /containers/{id}/resize", e.with(e.resize))
+	mux.HandleFunc("POST /containers/{id}/kill", e.with(e.kill))
 	mux.HandleFunc("DELETE /containers/{id}", e.with(e.remove))
 	mux.HandleFunc("GET /events", e.events)
 	mux.HandleFunc("GET /images/json", e.listImages)
@@ -142,6 +146,7 @@ func (e *Engine) start(w http.ResponseWriter, _ *http.Request, c *Container) {
 	}
 	c.State, c.Started, c.Restarts = container.StateRunning, time.Now(), 0
 	e.tell(c, events.ActionStart)
+	e.begin(c)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -166,6 +171,9 @@ func (e *Engine) remove(w http.ResponseWriter, r *http.Request, c *Container) {
 	}
 	e.containers = slices.DeleteFunc(e.containers, func(o *Container) bool { return o == c })
 	e.tell(c, events.ActionDestroy)
+	if c.attached != nil {
+		c.attached.remove()
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 

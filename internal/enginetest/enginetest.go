@@ -36,6 +36,7 @@ type Engine struct {
 	calls      []string
 	streams    map[chan any]func(any) bool // open event and log streams with what they want
 	broken     chan struct{}               // closed to end all streams
+	program    func(Attached) int
 }
 
 // Container is one of a fake Engine. Tests fill it for Add and get copies.
@@ -51,7 +52,8 @@ type Container struct {
 	Host            *container.HostConfig
 	Config          *container.Config
 
-	lines []line
+	lines    []line
+	attached *attachment
 }
 
 // New serves an Engine without containers and images until the test ends.

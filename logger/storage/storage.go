@@ -4,6 +4,8 @@ package storage
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"github.com/deis/deis/internal/api"
 	"github.com/deis/deis/internal/syslog"
 )
 
@@ -27,6 +30,14 @@ type Adapter interface {
 	// line break. It fails with ErrUnknown, having written nothing, if there
 	// are none.
 	Tail(app string, n int, w io.Writer) error
+	// Seek finds where an app's newest n lines begin, or with n below 0 all
+	// that are kept. Of an app without lines it is where the first will be.
+	Seek(app string, n int) (api.LogPosition, error)
+	// Read writes whole lines from a position on, about ReadBytes of them at
+	// most, and says where the next one begins; at the log's end it writes
+	// nothing. It fails with ErrLost, having written nothing, if the app's log
+	// is another one by now, or has no line that begins there.
+	Read(app string, from api.LogPosition, w io.Writer) (next api.LogPosition, err error)
 	// Destroy forgets an app's lines; it is no error if there are none.
 	Destroy(app string) error
 	// Apps are the names that lines are kept for.
@@ -39,7 +50,19 @@ type Adapter interface {
 var (
 	ErrUnknown = errors.New("there are no lines of this app")
 	ErrAdapter = errors.New("there is no storage adapter")
+	ErrLost    = errors.New("the log does not have the position")
+	ErrBusy    = errors.New("too many follow logs")
 )
+
+// ReadBytes is how much of a log is read at a time.
+const ReadBytes = 256 << 10
+
+// NewLog names a log as no other is or was named.
+func NewLog() string {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // does not fail
+	return hex.EncodeToString(b)
+}
 
 // Unparsed is the name for what could not be read as a message.
 const Unparsed = "_unparsed"
@@ -71,10 +94,15 @@ type Store struct {
 	apps    map[string]bool
 	graves  map[string]time.Time // destroyed apps, and when
 
+	watchMu  sync.Mutex
+	watchers map[string]map[chan struct{}]bool // by app
+	watching int
+
 	lines   prometheus.Counter
 	bytes   prometheus.Counter
 	odd     prometheus.Counter
 	dropped *prometheus.CounterVec
+	follows prometheus.Gauge
 }
 
 // New makes a Store without an adapter, that keeps lines of at most maxApps
@@ -82,7 +110,7 @@ type Store struct {
 func New(maxApps int, log *slog.Logger, metrics prometheus.Registerer) *Store {
 	s := &Store{
 		log: log, maxApps: maxApps, now: time.Now, noise: rate.NewLimiter(unparsedRate, unparsedRate), errs: rate.NewLimiter(0.1, 1),
-		apps: map[string]bool{}, graves: map[string]time.Time{},
+		apps: map[string]bool{}, graves: map[string]time.Time{}, watchers: map[string]map[chan struct{}]bool{},
 		lines: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "deis_logger_lines_total", Help: "Lines stored."}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
@@ -91,8 +119,10 @@ func New(maxApps int, log *slog.Logger, metrics prometheus.Registerer) *Store {
 			Name: "deis_logger_unparsed_total", Help: "Messages that could not be read."}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "deis_logger_dropped_lines_total", Help: "Lines not stored, by reason."}, []string{"reason"}),
+		follows: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "deis_logger_followers", Help: "Readers that follow an app's lines."}),
 	}
-	metrics.MustRegister(s.lines, s.bytes, s.odd, s.dropped)
+	metrics.MustRegister(s.lines, s.bytes, s.odd, s.dropped, s.follows)
 	return s
 }
 
@@ -106,6 +136,7 @@ func (s *Store) Use(a Adapter) {
 		s.apps[app] = true
 	}
 	s.mu.Unlock()
+	s.wake("")
 	if old != nil {
 		if err := old.Close(); err != nil {
 			s.log.Warn("storage adapter not closed", "err", err)
@@ -178,6 +209,7 @@ func (s *Store) append(app string, lines []string) {
 	for _, l := range lines {
 		n += len(l) + 1
 	}
+	s.wake(app)
 	s.lines.Add(float64(len(lines)))
 	s.bytes.Add(float64(n))
 }
@@ -213,13 +245,21 @@ func (s *Store) Unparsed(raw []byte) {
 	s.Store([]syslog.Message{{Time: s.now(), App: Unparsed, Process: "1", Text: strings.ToValidUTF8(string(raw[:min(len(raw), unparsedBytes)]), "?")}})
 }
 
+// current is the adapter of now.
+func (s *Store) current() (Adapter, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.adapter == nil {
+		return nil, ErrAdapter
+	}
+	return s.adapter, nil
+}
+
 // Tail writes an app's newest n lines to w, and nothing if there are none.
 func (s *Store) Tail(app string, n int, w io.Writer) error {
-	s.mu.RLock()
-	adapter := s.adapter
-	s.mu.RUnlock()
-	if adapter == nil {
-		return ErrAdapter
+	adapter, err := s.current()
+	if err != nil {
+		return err
 	}
 	if err := adapter.Tail(app, n, w); !errors.Is(err, ErrUnknown) {
 		return err
@@ -238,6 +278,7 @@ func (s *Store) Destroy(app string) error {
 	if err := s.adapter.Destroy(app); err != nil {
 		return err
 	}
+	s.wake(app)
 	s.appsMu.Lock()
 	defer s.appsMu.Unlock()
 	delete(s.apps, app)

@@ -26,7 +26,7 @@ func newStore(t *testing.T, maxApps int) (*storage.Store, storage.Adapter, *prom
 	return s, a, metrics
 }
 
-// counted is the sum of a counter, with one label's value if any is given.
+// counted is the sum of a counter or gauge, with one label's value if any is given.
 func counted(t *testing.T, metrics prometheus.Gatherer, name string, label ...string) (n float64) {
 	t.Helper()
 	families, err := metrics.Gather()
@@ -39,7 +39,7 @@ func counted(t *testing.T, metrics prometheus.Gatherer, name string, label ...st
 		}
 		for _, m := range f.GetMetric() {
 			if l := m.GetLabel(); len(label) == 0 || len(l) == 1 && l[0].GetValue() == label[0] {
-				n += m.GetCounter().GetValue()
+				n += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 )
 
 type fake struct {
+	Store
 	destroyed []string
 	err       error
 }
@@ -51,6 +52,11 @@ func TestRequests(t *testing.T) {
 		{"GET", "/nobody", 204, ""},
 		{"GET", "/demo?other=1", 404, ""},
 		{"GET", "/demo?log_lines=1&other=1", 404, ""},
+		{"GET", "/demo?follow=0", 404, ""},
+		{"GET", "/demo?follow=yes", 404, ""},
+		{"GET", "/demo?follow=1&follow=1", 404, ""},
+		{"GET", "/demo?follow=1&position=12", 404, ""},
+		{"GET", "/demo?position=0123456789abcdef-0", 404, ""},
 		{"GET", "/demo/more", 404, ""},
 		{"GET", "/", 404, ""},
 		{"GET", "/a%20b", 404, ""},
@@ -62,7 +68,7 @@ func TestRequests(t *testing.T) {
 		{"PUT", "/", 404, ""},
 	} {
 		w := httptest.NewRecorder()
-		New(new(fake), slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest(c.method, c.target, nil))
+		New(t.Context(), new(fake), slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest(c.method, c.target, nil))
 		if w.Code != c.status || c.status < 400 && w.Body.String() != c.body {
 			t.Errorf("%s %s: %d %q", c.method, c.target, w.Code, w.Body)
 		}
@@ -73,7 +79,7 @@ func TestFailures(t *testing.T) {
 	f := &fake{err: errors.New("disk away, at /data/logs")}
 	for _, method := range []string{"GET", "DELETE"} {
 		w := httptest.NewRecorder()
-		New(f, slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest(method, "/demo", nil))
+		New(t.Context(), f, slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest(method, "/demo", nil))
 		if w.Code != 500 || strings.Contains(w.Body.String(), "/data") {
 			t.Errorf("%s: %d %q", method, w.Code, w.Body)
 		}
@@ -92,7 +98,7 @@ func (breaks) Tail(_ string, _ int, w io.Writer) error {
 
 // A client must not take half an answer for the whole.
 func TestBreaksInTheMiddle(t *testing.T) {
-	srv := httptest.NewUnstartedServer(New(new(breaks), slog.New(slog.DiscardHandler)))
+	srv := httptest.NewUnstartedServer(New(t.Context(), new(breaks), slog.New(slog.DiscardHandler)))
 	srv.Config.ErrorLog = nil
 	srv.Start()
 	defer srv.Close()

@@ -31,17 +31,24 @@ func TestPlanContainer(t *testing.T) {
 		cfg  Config
 		spec deis.Spec
 		once bool
+		user *deis.Session // who attends it
 	}{
-		{"defaults", deisConfig, deis.Spec{Identity: identity, Image: "sha256:aa"}, false},
+		{"defaults", deisConfig, deis.Spec{Identity: identity, Image: "sha256:aa"}, false, nil},
 		{"everything", deisConfig, deis.Spec{
 			Identity: checked, Image: "sha256:aa", Entrypoint: []string{"/runner/init"}, Command: []string{"start", "web"},
 			Memory: 512 << 20, CPU: 1024, Tags: map[string]string{"disk": "ssd"}, Hostname: "demo-v3.web.2",
-		}, false},
-		{"other-platform", other, deis.Spec{Identity: identity, Image: "sha256:aa", Command: []string{"bash", "-c", `echo "it's" $HOME`}}, false},
-		{"one-off", deisConfig, deis.Spec{Identity: run, Image: "sha256:aa", Entrypoint: []string{"/bin/bash", "-c"}, Command: []string{"ls"}}, true},
+		}, false, nil},
+		{"other-platform", other, deis.Spec{Identity: identity, Image: "sha256:aa", Command: []string{"bash", "-c", `echo "it's" $HOME`}}, false, nil},
+		{"one-off", deisConfig, deis.Spec{Identity: run, Image: "sha256:aa", Entrypoint: []string{"/bin/bash", "-c"}, Command: []string{"ls"}}, true, nil},
+		{"attended", deisConfig, deis.Spec{Identity: run, Image: "sha256:aa", Command: []string{"cat"}}, true, &deis.Session{}},
+		{"terminal", deisConfig, deis.Spec{Identity: run, Image: "sha256:aa", Command: []string{"vi"}}, true, &deis.Session{TTY: true, Size: deis.Size{Rows: 24, Cols: 80}}},
 	}
 	for _, c := range cases {
-		got, err := json.MarshalIndent(c.cfg.planContainer(c.spec, c.once), "", "  ")
+		p := c.cfg.planContainer(c.spec, c.once)
+		if c.user != nil {
+			p = p.attended(*c.user)
+		}
+		got, err := json.MarshalIndent(p, "", "  ")
 		if err != nil {
 			t.Fatal(err)
 		}

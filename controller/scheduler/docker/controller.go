@@ -35,7 +35,8 @@ const (
 // Scheduler is a scheduler.Scheduler on one Engine.
 type Scheduler struct {
 	adapter
-	log *slog.Logger
+	log   *slog.Logger
+	drain time.Duration // drainTimeout
 
 	mu      sync.Mutex
 	exposed map[string]bool // by image id: it exposes a TCP port
@@ -45,26 +46,26 @@ var _ scheduler.Scheduler = (*Scheduler)(nil)
 
 // New makes a Scheduler on an Engine.
 func New(cfg Config, e *engine.Client, log *slog.Logger) *Scheduler {
-	return &Scheduler{adapter: adapter{cfg: cfg, engine: e}, log: log, exposed: map[string]bool{}}
+	return &Scheduler{adapter: adapter{cfg: cfg, engine: e}, log: log, drain: drainTimeout, exposed: map[string]bool{}}
 }
 
 // Create is part of scheduler.Scheduler.
 func (s *Scheduler) Create(ctx context.Context, spec deis.Spec) error {
-	_, err := s.prepare(ctx, spec, false)
+	_, err := s.prepare(ctx, spec, s.cfg.planContainer(spec, false))
 	return err
 }
 
 // prepare creates a container and words what goes wrong.
-func (s *Scheduler) prepare(ctx context.Context, spec deis.Spec, once bool) (id string, err error) {
+func (s *Scheduler) prepare(ctx context.Context, spec deis.Spec, p plan) (id string, err error) {
 	if err := scheduler.CheckTags(spec, s.cfg.HostTags); err != nil {
 		return "", err
 	}
 	if spec.Hostname == deis.ServerHostname {
-		if spec.Hostname, err = s.hostname(ctx); err != nil {
+		if p.Config.Hostname, err = s.hostname(ctx); err != nil {
 			return "", away(ctx, err)
 		}
 	}
-	id, err = s.create(ctx, s.cfg.planContainer(spec, once))
+	id, err = s.create(ctx, p)
 	var pull pullError
 	switch job := spec.Identity.ID; {
 	case err == nil:
@@ -215,76 +216,6 @@ func (s *Scheduler) detail(ctx context.Context, st *deis.Status, image string) e
 
 // maxKnownImages bounds what is remembered of images.
 const maxKnownImages = 10_000
-
-// Run is part of scheduler.Scheduler.
-func (s *Scheduler) Run(ctx context.Context, spec deis.Spec, output io.Writer) (exitCode int, err error) {
-	defer func() {
-		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = scheduler.TimedOut(err)
-		}
-	}()
-	id, err := s.prepare(ctx, spec, true)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-		defer cancel()
-		if err := s.remove(ctx, id); err != nil {
-			s.log.Error("one-off container left", "container", id, "err", err)
-		}
-	}()
-	return s.attend(ctx, spec.Identity.ID, id, output)
-}
-
-// attend starts a container and follows it to its end.
-func (s *Scheduler) attend(ctx context.Context, job jobid.ID, id string, output io.Writer) (exitCode int, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := s.engine.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
-	if err != nil {
-		return 0, away(ctx, err)
-	}
-	printed := make(chan error, 1)
-	go func() { printed <- engine.Demultiplex(output, output, stream.Reader) }()
-	finished := false
-	defer func() { // nobody writes to output after Run
-		stream.Close()
-		if !finished {
-			<-printed
-		}
-	}()
-	ended, failed := s.engine.ContainerWait(ctx, id, container.WaitConditionNextExit)
-	if err := s.start(ctx, id); err != nil {
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		return 0, scheduler.Refused(job, err, "does not start: %s", words(err))
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case err := <-failed:
-			return 0, away(ctx, err)
-		case err := <-printed:
-			finished = true
-			if err != nil {
-				return 0, fmt.Errorf("output of %s: %w", job, err)
-			}
-			printed = nil // it closed its output, and may go on
-		case end := <-ended:
-			if !finished {
-				select {
-				case err = <-printed:
-					finished = true
-				case <-time.After(drainTimeout): // a process of its own holds the output open
-				}
-			}
-			return int(end.StatusCode), err
-		}
-	}
-}
 
 // LastLines is part of scheduler.Scheduler.
 func (s *Scheduler) LastLines(ctx context.Context, uuid string, n int) ([]string, error) {

@@ -5,8 +5,6 @@ package mock
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -45,8 +43,10 @@ type Process struct {
 	Spec deis.Spec
 	// Hostname is what the program's host is called.
 	Hostname string
+	Stdin    io.Reader // nil, but in Attach
 	Stdout   io.Writer
 	Stderr   io.Writer
+	*Terminal
 }
 
 // hostname is the name that a container has inside.
@@ -71,6 +71,7 @@ const (
 	Destroy      Op = "destroy"
 	States       Op = "states"
 	Run          Op = "run"
+	Attach       Op = "attach"
 	LastLines    Op = "last lines"
 	RemoveImages Op = "remove images"
 )
@@ -287,52 +288,6 @@ func (s *Scheduler) States(_ context.Context, app string) ([]deis.Status, error)
 	return all, nil
 }
 
-// Run is part of scheduler.Scheduler. The output of an image without programs
-// is a description of the container as JSON, and the exit code is 0.
-func (s *Scheduler) Run(ctx context.Context, spec deis.Spec, output io.Writer) (int, error) {
-	if err := s.begin(Run, spec.Identity.ID); err != nil {
-		return 0, err
-	}
-	if err := scheduler.CheckTags(spec, s.opt.Tags); err != nil {
-		return 0, err
-	}
-	img, err := s.image(spec)
-	if err != nil {
-		return 0, err
-	}
-	b := newBox(spec, img)
-	program, args, err := b.program()
-	if err != nil {
-		return 0, err
-	}
-	if program == nil {
-		return 0, describe(spec, output)
-	}
-	s.mu.Lock()
-	b.status.State = deis.StateUp
-	s.containers[spec.Identity.UUID] = b
-	s.mu.Unlock()
-	defer s.remove(b)
-
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	out := &guarded{w: output, fail: cancel}
-	code := program(ctx, Process{Args: args, Spec: spec, Hostname: b.hostname(), Stdout: out, Stderr: out})
-	if err := context.Cause(ctx); errors.Is(err, context.DeadlineExceeded) {
-		return 0, scheduler.TimedOut(err)
-	} else if err != nil {
-		return 0, err
-	}
-	return code, nil
-}
-
-func describe(spec deis.Spec, output io.Writer) error {
-	return json.NewEncoder(output).Encode(map[string]string{
-		"name": spec.Identity.ID.String(), "image": spec.Image,
-		"entrypoint": strings.Join(spec.Entrypoint, " "), "command": strings.Join(spec.Command, " "),
-	})
-}
-
 // LastLines is part of scheduler.Scheduler.
 func (s *Scheduler) LastLines(_ context.Context, uuid string, n int) ([]string, error) {
 	b, err := s.one(LastLines, uuid)
@@ -491,18 +446,4 @@ func (b *box) last(n int) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.lines[max(0, len(b.lines)-n):])
-}
-
-// guarded is a Run's output: the first write that fails ends the program.
-type guarded struct {
-	w    io.Writer
-	fail context.CancelCauseFunc
-}
-
-func (g *guarded) Write(p []byte) (int, error) {
-	n, err := g.w.Write(p)
-	if err != nil {
-		g.fail(err)
-	}
-	return n, err
 }

@@ -19,11 +19,16 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func run(ctx context.Context, p Process) int {
-	return program.Run(ctx, program.Process{
-		Args: p.Args[1:], Stdout: p.Stdout, Stderr: p.Stderr,
+	q := program.Process{
+		Args: p.Args[1:], Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
 		Limits: func() (memory, cpu int64) { return p.Spec.Memory, p.Spec.CPU },
 		Name:   func() string { return p.Hostname },
-	})
+	}
+	if p.Terminal != nil {
+		q.Size = func() (rows, cols int) { return int(p.Size().Rows), int(p.Size().Cols) }
+		q.Resized, q.Trap = p.Resized(), p.Trap
+	}
+	return program.Run(ctx, q)
 }
 
 func TestSuite(t *testing.T) {

@@ -66,6 +66,13 @@ func Run(t *testing.T, b Backend) {
 		{"RunCancelled", testRunCancelled},
 		{"RunWithBrokenOutput", testRunBrokenOutput},
 		{"RunRefused", testRunRefused},
+		{"AttachInput", testAttachInput},
+		{"AttachTerminal", testAttachTerminal},
+		{"AttachSignals", testAttachSignals},
+		{"AttachOutputThatNobodyTakes", testAttachBackpressure},
+		{"AttachCancelled", testAttachCancelled},
+		{"AttachWithBrokenOutput", testAttachBrokenOutput},
+		{"AttachRefused", testAttachRefused},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

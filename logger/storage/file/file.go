@@ -3,6 +3,7 @@
 //
 //	<root>/<app>.log      the current segment
 //	<root>/<app>.log.<n>  older ones; the higher the number, the newer
+//	<root>/<app>.mark     which log this is, and the offset of the current segment
 //
 // Segments are only appended to. When an app has more than its share, its
 // oldest segment goes; when all have more than the total, the oldest of all.
@@ -41,6 +42,7 @@ type Files struct {
 	root   string
 	limits Limits
 	log    *slog.Logger
+	boot   string // of the machine: what a crash of it leaves is not what was read
 
 	mu    sync.Mutex // of what follows; never held while an app's lines are written
 	apps  map[string]*app
@@ -55,7 +57,11 @@ type app struct {
 	mu      sync.Mutex
 	gone    bool // destroyed: whoever waited for the lock must look again
 	file    *os.File
-	size    int64 // of the current segment
+	size    int64  // of the current segment
+	base    int64  // offset of the current segment
+	next    int    // number that it will have
+	id      string // of the log
+	marked  bool   // the file says so
 	old     []segment
 	written time.Time
 	place   *list.Element // in Files.open, guarded by Files.mu
@@ -64,6 +70,7 @@ type app struct {
 type segment struct {
 	n       int
 	size    int64
+	base    int64 // offset of its first byte
 	written time.Time
 }
 
@@ -72,7 +79,7 @@ func New(root string, limits Limits, log *slog.Logger) (*Files, error) {
 	if err := os.Mkdir(root, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("log root: %w", err)
 	}
-	f := &Files{root: root, limits: limits, log: log, apps: map[string]*app{}, open: list.New()}
+	f := &Files{root: root, limits: limits, log: log, boot: bootID(), apps: map[string]*app{}, open: list.New()}
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return nil, fmt.Errorf("log root: %w", err)
@@ -86,7 +93,9 @@ func New(root string, limits Limits, log *slog.Logger) (*Files, error) {
 	}
 	for _, a := range f.apps {
 		slices.SortFunc(a.old, func(x, y segment) int { return x.n - y.n })
+		f.recall(a)
 	}
+	f.forget(entries)
 	return f, nil
 }
 
@@ -128,6 +137,7 @@ func (f *Files) lock(name string, create bool) *app {
 		a := f.apps[name]
 		if a == nil && create {
 			a = &app{name: name}
+			f.recall(a)
 			f.apps[name] = a
 		}
 		f.mu.Unlock()
@@ -223,11 +233,15 @@ func (f *Files) ensureOpen(a *app) error {
 			size++
 		}
 	}
+	if size < a.size { // emptied by hand
+		f.renew(a)
+	}
 	f.mu.Lock()
 	f.total += size - a.size
 	a.place = f.open.PushFront(a)
 	f.mu.Unlock()
 	a.file, a.size = file, size
+	f.mark(a)
 	return nil
 }
 
@@ -235,15 +249,15 @@ func (f *Files) ensureOpen(a *app) error {
 // those beyond the app's share. a's lock is held.
 func (f *Files) rotate(a *app) error {
 	f.close(a)
-	n := 1
-	if len(a.old) > 0 {
-		n = a.old[len(a.old)-1].n + 1
-	}
-	if err := os.Rename(f.path(a.name, 0), f.path(a.name, n)); err != nil {
+	if err := os.Rename(f.path(a.name, 0), f.path(a.name, a.next)); err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}
-	a.old = append(a.old, segment{n: n, size: a.size, written: a.written})
+	a.old = append(a.old, segment{n: a.next, size: a.size, base: a.base, written: a.written})
+	a.base += a.size
 	a.size = 0
+	a.next++
+	a.marked = false
+	f.mark(a)
 	sum := int64(0)
 	for _, s := range a.old {
 		sum += s.size
@@ -295,7 +309,7 @@ func (f *Files) Destroy(name string) error {
 	a := f.lock(name, true)
 	defer a.mu.Unlock()
 	f.close(a)
-	paths := []string{f.path(name, 0)}
+	paths := []string{f.markPath(name), f.path(name, 0)}
 	for _, s := range a.old {
 		paths = append(paths, f.path(name, s.n))
 	}

@@ -100,15 +100,18 @@ func (f *Files) candidates() []candidate {
 	return cs
 }
 
-// removeCurrent drops a current segment. a's lock is held.
+// removeCurrent drops a current segment, as an old one, so that the log's
+// positions go on. a's lock is held.
 func (f *Files) removeCurrent(a *app) error {
-	f.close(a)
-	if err := os.Remove(f.path(a.name, 0)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := f.rotate(a); errors.Is(err, os.ErrNotExist) {
+		f.shrink(a, 0)
+	} else if err != nil {
 		return err
 	}
-	f.mu.Lock()
-	f.total -= a.size
-	f.mu.Unlock()
-	a.size = 0
+	for len(a.old) > 0 {
+		if err := f.removeOldest(a); err != nil {
+			return err
+		}
+	}
 	return nil
 }

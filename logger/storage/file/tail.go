@@ -15,31 +15,25 @@ const blockSize = 64 << 10 // read at a time, from the end
 // takes, and holds no lock while it writes: segments only grow, and one that
 // is removed meanwhile can still be read.
 func (f *Files) Tail(name string, n int, w io.Writer) error {
-	parts, err := f.snapshot(name)
+	a := f.lock(name, false)
+	if a == nil {
+		return storage.ErrUnknown
+	}
+	parts, err := f.parts(a)
+	a.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	defer func() {
-		for _, p := range parts {
-			p.file.Close()
-		}
-	}()
+	defer closeAll(parts)
 	if len(parts) == 0 {
 		return storage.ErrUnknown
 	}
 	if n <= 0 {
 		return nil
 	}
-	first, start := len(parts)-1, int64(0)
-	for i := len(parts) - 1; i >= 0; i-- {
-		first = i
-		var found int
-		if start, found, err = parts[i].lastLines(n); err != nil {
-			return err
-		}
-		if n -= found; n == 0 {
-			break
-		}
+	first, start, err := locate(parts, n)
+	if err != nil {
+		return err
 	}
 	for i := first; i < len(parts); i++ {
 		if i > first {
@@ -52,24 +46,40 @@ func (f *Files) Tail(name string, n int, w io.Writer) error {
 	return nil
 }
 
-// part is a segment as it was when Tail began.
+// locate finds where the last n lines begin: in which part, and where there.
+func locate(parts []part, n int) (first int, start int64, err error) {
+	for first = len(parts) - 1; ; first-- {
+		var found int
+		if start, found, err = parts[first].lastLines(n); err != nil {
+			return 0, 0, err
+		}
+		if n -= found; n == 0 || first == 0 {
+			return first, start, nil
+		}
+	}
+}
+
+// part is a segment as it was when reading began.
 type part struct {
 	file *os.File
 	size int64
+	base int64 // offset of its first byte
 }
 
-// snapshot opens an app's segments that have lines, the oldest first.
-func (f *Files) snapshot(name string) (parts []part, err error) {
-	a := f.lock(name, false)
-	if a == nil {
-		return nil, storage.ErrUnknown
+func closeAll(parts []part) {
+	for _, p := range parts {
+		p.file.Close()
 	}
-	defer a.mu.Unlock()
-	add := func(n int, size int64) error {
+}
+
+// parts opens an app's segments that have lines, the oldest first. a's lock is
+// held.
+func (f *Files) parts(a *app) (parts []part, err error) {
+	add := func(n int, size, base int64) error {
 		if size == 0 {
 			return nil
 		}
-		file, err := os.Open(f.path(name, n))
+		file, err := os.Open(f.path(a.name, n))
 		if errors.Is(err, os.ErrNotExist) {
 			return nil // removed by hand
 		}
@@ -84,16 +94,14 @@ func (f *Files) snapshot(name string) (parts []part, err error) {
 		if size = min(size, info.Size()); size == 0 { // emptied by hand
 			return file.Close()
 		}
-		parts = append(parts, part{file, size})
+		parts = append(parts, part{file, size, base})
 		return nil
 	}
 	for _, s := range a.old {
-		err = errors.Join(err, add(s.n, s.size))
+		err = errors.Join(err, add(s.n, s.size, s.base))
 	}
-	if err = errors.Join(err, add(0, a.size)); err != nil {
-		for _, p := range parts {
-			p.file.Close()
-		}
+	if err = errors.Join(err, add(0, a.size, a.base)); err != nil {
+		closeAll(parts)
 		return nil, err
 	}
 	return parts, nil

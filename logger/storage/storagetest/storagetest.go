@@ -25,6 +25,11 @@ func Run(t *testing.T, open func(*testing.T) storage.Adapter) {
 		"odd names":         oddNames,
 		"all at once":       concurrent,
 		"destroy and write": destroyAndWrite,
+		"seek and read":     seekAndRead,
+		"lost positions":    lostPositions,
+		"no lines yet":      noLinesYet,
+		"long reads":        longReads,
+		"follow and write":  followAndWrite,
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := open(t)

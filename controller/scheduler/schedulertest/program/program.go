@@ -3,6 +3,7 @@
 package program
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -20,6 +21,12 @@ type Process struct {
 	Stderr io.Writer
 	Limits func() (memory, cpu int64) // bytes, shares
 	Name   func() string              // of the host
+
+	// Of what somebody attends; package program's runs without have none.
+	Stdin   io.Reader
+	Size    func() (rows, cols int)
+	Resized <-chan struct{}
+	Trap    func(signal string) <-chan struct{} // handles INT, as it is called here
 }
 
 // Run does what the arguments say and returns the exit code. ctx ends when the
@@ -31,6 +38,10 @@ type Process struct {
 //	limits     prints "memory=... cpu=...", ends
 //	name       prints "name=...", the host's, waits to be stopped
 //	say WORDS  prints the words in brackets, ends
+//	cat        prints its input and ends with it, with the number of lines
+//	size       prints the terminal's size as "24x80", again when it changes
+//	trap       prints "ready", and when INT comes "INT" on stderr, ends with 9
+//	flood      prints without end
 func Run(ctx context.Context, p Process) int {
 	if len(p.Args) == 0 {
 		p.Args = []string{"serve"}
@@ -59,6 +70,40 @@ func Run(ctx context.Context, p Process) int {
 	case "say":
 		fmt.Fprintf(p.Stdout, "[%s]\n", strings.Join(p.Args[1:], "]["))
 		return 0
+	case "cat":
+		lines := 0
+		for in := bufio.NewReader(p.Stdin); ; lines++ {
+			line, err := in.ReadString('\n')
+			if _, failed := io.WriteString(p.Stdout, line); failed != nil || err != nil {
+				return lines
+			}
+		}
+	case "size":
+		for {
+			rows, cols := p.Size()
+			fmt.Fprintf(p.Stdout, "%dx%d\n", rows, cols)
+			select {
+			case <-ctx.Done():
+				return 0
+			case <-p.Resized:
+			}
+		}
+	case "trap":
+		trapped := p.Trap("INT")
+		fmt.Fprintln(p.Stdout, "ready")
+		select {
+		case <-ctx.Done():
+			return 0
+		case <-trapped:
+			fmt.Fprintln(p.Stderr, "INT")
+			return 9
+		}
+	case "flood":
+		for ctx.Err() == nil {
+			if _, err := io.WriteString(p.Stdout, strings.Repeat("x", 1023)+"\n"); err != nil {
+				return 1
+			}
+		}
 	default:
 		fmt.Fprintf(p.Stderr, "unknown: %q\n", p.Args)
 		return 2

@@ -9,12 +9,44 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/term"
+
 	"github.com/deis/deis/controller/scheduler/schedulertest/program"
 )
 
 func main() {
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	os.Exit(program.Run(ctx, program.Process{Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Limits: limits, Name: name}))
+	resized := make(chan struct{}, 1)
+	winch := make(chan os.Signal, 1)
+	signal.Notify(winch, syscall.SIGWINCH)
+	go func() {
+		for range winch {
+			select {
+			case resized <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	os.Exit(program.Run(ctx, program.Process{
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Limits: limits, Name: name, Size: size, Resized: resized, Trap: trap,
+	}))
+}
+
+func size() (rows, cols int) {
+	cols, rows, _ = term.GetSize(0) // 0x0 if it is no terminal
+	return rows, cols
+}
+
+func trap(string) <-chan struct{} {
+	trapped := make(chan struct{})
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGINT)
+	go func() {
+		<-ch
+		close(trapped)
+	}()
+	return trapped
 }
 
 func name() string {

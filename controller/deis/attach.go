@@ -1,0 +1,62 @@
+package deis
+
+import (
+	"context"
+	"io"
+	"slices"
+)
+
+// Session is what a one-off container is connected to while a user attends it.
+type Session struct {
+	// Stdin is read to its end, which is the end of the command's input. It is
+	// closed when the command has ended, and Read must return then.
+	Stdin   io.ReadCloser
+	Stdout  io.Writer
+	Stderr  io.Writer // with a terminal all comes on Stdout
+	TTY     bool
+	Size    Size           // of the terminal at first
+	Control <-chan Control // it is not closed
+}
+
+// Size is a terminal's; zero is unknown.
+type Size struct{ Rows, Cols uint16 }
+
+// Control is what a user does beside typing: one of the two.
+type Control struct {
+	Resize Size
+	Signal string // of Signals
+}
+
+// Signals can be sent to a command.
+var Signals = []string{"HUP", "INT", "QUIT", "TERM", "KILL", "USR1", "USR2"}
+
+// Attach runs a command as Run does, but connected to s. It has no time limit:
+// the container lives no longer than ctx. It closes s.Stdin.
+func (c *Controller) Attach(ctx context.Context, by User, app, command string, s Session) (int, error) {
+	defer s.Stdin.Close()
+	spec, err := c.prepareRun(ctx, by, app, command)
+	if err != nil {
+		return 0, err
+	}
+	id := spec.Identity.UUID
+	c.mu.Lock()
+	c.sessions[id] = true
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.sessions, id)
+	}()
+	code, err := c.Scheduler.Attach(ctx, spec, s)
+	if err != nil && ctx.Err() == nil {
+		err = notRun(err)
+	}
+	return code, err
+}
+
+// unattended are the statuses without those that a user is attached to.
+func (c *Controller) unattended(statuses []Status) []Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(statuses, func(st Status) bool { return c.sessions[st.UUID] })
+}
