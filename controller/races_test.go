@@ -136,14 +136,14 @@ func TestVersionsAreNeitherDoubledNorChanged(t *testing.T) {
 			a := s.call(builders[i%2], "POST", "/v1/hooks/build", pushed("demo", sha))
 			mu.Lock()
 			defer mu.Unlock()
-			var told struct{ Release struct{ Version int } }
+			var answer struct{ Release struct{ Version int } }
 			switch a.code {
 			case 200:
-				a.decode(t, &told)
-				if promised[told.Release.Version] != "" {
-					t.Errorf("v%d was told twice", told.Release.Version)
+				a.decode(t, &answer)
+				if promised[answer.Release.Version] != "" {
+					t.Errorf("v%d was told twice", answer.Release.Version)
 				}
-				promised[told.Release.Version] = by + " deployed " + sha
+				promised[answer.Release.Version] = by + " deployed " + sha
 			case 503:
 				failed++
 			default:
@@ -201,10 +201,22 @@ func newBusy(t *testing.T) *busy {
 // during makes the second call while the first, of a release, is under way.
 func (b *busy) during(first, second func()) {
 	all(first, func() {
-		<-b.entered
-		all(second, func() { <-b.waits; close(b.gate) })
+		await(b.stack, "the release stops", b.entered)
+		all(second, func() {
+			await(b.stack, "the second call asks for the lock", b.waits)
+			close(b.gate)
+		})
 	})
 	b.eventually(func() string { return b.unsettled(b.url, "demo") })
+}
+
+// await waits for what must happen soon.
+func await[T any](s *stack, what string, happens <-chan T) {
+	select {
+	case <-happens:
+	case <-time.After(20 * time.Second):
+		s.Errorf("still not after 20 s: %s", what)
+	}
 }
 
 // watched is records that tell who asks for a lock, for a user.
@@ -291,7 +303,7 @@ func TestWhoWaitedForAnAppGetsNoOther(t *testing.T) {
 		})
 	}
 	for range calls {
-		<-arrived
+		await(s, "all ask for the lock", arrived)
 	}
 	s.ok(s.as(url, "ann"), "DELETE", "/v1/apps/demo", nil)
 	s.deploy(bob, "demo")

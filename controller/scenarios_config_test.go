@@ -25,8 +25,8 @@ func (w *stage) config() (c config) {
 	return c
 }
 
-// change changes any part of the app's config, which must be told whole.
-func (w *stage) change201(body map[string]any) (c config) {
+// reconfigure changes any part of the app's config and returns all of it.
+func (w *stage) reconfigure(body map[string]any) (c config) {
 	w.Helper()
 	w.want(made201, w.root, "POST", w.path("config"), body).decode(w.T, &c)
 	return c
@@ -91,7 +91,7 @@ var configScenarios = []scenario{
 		w.create(w.root)
 		w.set(w.root, map[string]any{"PORT": 5000, "RATIO": 1.5, "YES": true, "DAY": "2015-01-02", "TIME": "12:30:00"})
 		w.has(map[string]string{"PORT": "5000", "RATIO": "1.5", "YES": "True", "DAY": "2015-01-02", "TIME": "12:30:00"})
-		if c := w.change201(map[string]any{"cpu": map[string]any{"web": "1024"}, "memory": map[string]string{"web": "64M"}}); c.CPU["web"] != 1024 || c.Memory["web"] != "64M" {
+		if c := w.reconfigure(map[string]any{"cpu": map[string]any{"web": "1024"}, "memory": map[string]string{"web": "64M"}}); c.CPU["web"] != 1024 || c.Memory["web"] != "64M" {
 			w.Errorf("%+v", c)
 		}
 		w.want(bad400, w.root, "POST", w.path("config"), map[string]any{"cpu": map[string]string{"web": "lots"}}, `{"cpu":["CPU shares must be an integer"]}`)
@@ -138,8 +138,8 @@ var configScenarios = []scenario{
 	}},
 	{"limit_memory", func(w *stage) {
 		w.created(w.root, slug("web", "worker2"))
-		w.change201(map[string]any{"memory": map[string]string{"web": "1G"}})
-		w.change201(map[string]any{"memory": map[string]string{"worker2": "512M"}})
+		w.reconfigure(map[string]any{"memory": map[string]string{"web": "1G"}})
+		w.reconfigure(map[string]any{"memory": map[string]string{"worker2": "512M"}})
 		w.set(w.root, map[string]string{"A": "1"})
 		if c := w.config(); !maps.Equal(c.Memory, map[string]string{"web": "1G", "worker2": "512M"}) {
 			w.Errorf("%+v", c)
@@ -150,25 +150,25 @@ var configScenarios = []scenario{
 				w.Errorf("%s: %d", job, got)
 			}
 		}
-		if c := w.change201(map[string]any{"memory": map[string]any{"web": nil}}); !maps.Equal(c.Memory, map[string]string{"worker2": "512M"}) {
+		if c := w.reconfigure(map[string]any{"memory": map[string]any{"web": nil}}); !maps.Equal(c.Memory, map[string]string{"worker2": "512M"}) {
 			w.Errorf("%+v", c)
 		}
 	}},
 	{"limit_cpu", func(w *stage) {
 		w.created(w.root, slug("web"))
-		w.change201(map[string]any{"cpu": map[string]int{"web": 1024}})
+		w.reconfigure(map[string]any{"cpu": map[string]int{"web": 1024}})
 		w.set(w.root, map[string]string{"A": "1"})
 		if c, shares := w.config(), w.spec(w.app+"_v4.web.1").CPU; c.CPU["web"] != 1024 || shares != 1024 {
 			w.Errorf("%+v %d", c, shares)
 		}
 		w.want(bad400, w.root, "POST", w.path("config"), map[string]any{"cpu": map[string]int{"web": 1025}}, `{"cpu":["CPU shares must be between 0 and 1024"]}`)
-		if c := w.change201(map[string]any{"cpu": map[string]any{"web": nil}}); len(c.CPU) != 0 {
+		if c := w.reconfigure(map[string]any{"cpu": map[string]any{"web": nil}}); len(c.CPU) != 0 {
 			w.Errorf("%+v", c)
 		}
 	}},
 	{"tags", func(w *stage) {
 		w.created(w.root, slug("web"))
-		w.change201(map[string]any{"tags": map[string]string{"disk": "ssd"}})
+		w.reconfigure(map[string]any{"tags": map[string]string{"disk": "ssd"}})
 		if tags := w.spec(w.app + "_v3.web.1").Tags; tags["disk"] != "ssd" {
 			w.Errorf("%v", tags)
 		}
@@ -178,7 +178,7 @@ var configScenarios = []scenario{
 		if c := w.config(); !maps.Equal(c.Tags, map[string]string{"disk": "ssd"}) {
 			w.Errorf("%+v", c)
 		}
-		if c := w.change201(map[string]any{"tags": map[string]any{"disk": nil}}); len(c.Tags) != 0 {
+		if c := w.reconfigure(map[string]any{"tags": map[string]any{"disk": nil}}); len(c.Tags) != 0 {
 			w.Errorf("%+v", c)
 		}
 	}},
