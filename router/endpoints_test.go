@@ -168,10 +168,11 @@ func TestChurn(t *testing.T) {
 	type instance struct {
 		key  string
 		stop func()
+		busy *atomic.Int64
 	}
 	begin := func(n int) instance {
-		addr, stop := backend(t, fmt.Sprint(n))
-		i := instance{keys.Service("demo", job("demo", n)), stop}
+		addr, stop, busy := countingBackend(t, fmt.Sprint(n))
+		i := instance{keys.Service("demo", job("demo", n)), stop, busy}
 		pub.put(i.key, addr)
 		return i
 	}
@@ -219,7 +220,8 @@ func TestChurn(t *testing.T) {
 		old := running[0]
 		running = running[1:]
 		p.served(p.put(old.key, ""))
-		drain(t, 350*time.Millisecond) // the longest answer
+		drain(t, 350*time.Millisecond) // the longest answer, on a machine that is not busy
+		p.eventually("it has answered all", func() bool { return old.busy.Load() == 0 })
 		old.stop()
 	}
 	cancel()

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -230,11 +231,21 @@ func (p *platform) expect(host string, want int) answer {
 // backend answers with what it saw, until the test ends.
 func backend(t *testing.T, name string) (addr string, stop func()) {
 	t.Helper()
+	addr, stop, _ = countingBackend(t, name)
+	return addr, stop
+}
+
+// countingBackend is a backend that says how many requests it is at.
+func countingBackend(t *testing.T, name string) (addr string, stop func(), busy *atomic.Int64) {
+	t.Helper()
+	busy = new(atomic.Int64)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		busy.Add(1)
+		defer busy.Add(-1)
 		if wait, err := time.ParseDuration(r.URL.Query().Get("wait")); err == nil {
 			<-time.After(wait)
 		}
@@ -260,7 +271,7 @@ func backend(t *testing.T, name string) (addr string, stop func()) {
 		<-done
 	}
 	t.Cleanup(stop)
-	return ln.Addr().String(), stop
+	return ln.Addr().String(), stop, busy
 }
 
 func status(url string) int {
