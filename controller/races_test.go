@@ -66,6 +66,7 @@ func (s *stack) versions(c client, app string) (versions []int, summaries map[in
 }
 
 func TestDuplicateContainersAfterPushConfigAndScaleAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	url, _ := s.controller()
 	other, _ := s.controller()
@@ -89,6 +90,7 @@ func TestDuplicateContainersAfterPushConfigAndScaleAtOnce(t *testing.T) {
 }
 
 func TestConfigChangesOfTwoUsersAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	url, _ := s.controller()
 	other, _ := s.controller()
@@ -114,6 +116,7 @@ func TestConfigChangesOfTwoUsersAtOnce(t *testing.T) {
 // A deploy that fails gives its number back; a number that somebody was told
 // stays what it was.
 func TestVersionsAreNeitherDoubledNorChanged(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	var created atomic.Int64
 	s.fail = func(op mock.Op, _ jobid.ID) error {
@@ -233,6 +236,7 @@ func (w watched) Lock(ctx context.Context, app string, wait time.Duration) (cont
 }
 
 func TestRestartDuringDeploy(t *testing.T) {
+	t.Parallel()
 	b := newBusy(t)
 	var restarted []struct{ Release string }
 	b.during(
@@ -245,6 +249,7 @@ func TestRestartDuringDeploy(t *testing.T) {
 }
 
 func TestDestroyDuringDeploy(t *testing.T) {
+	t.Parallel()
 	b := newBusy(t)
 	b.during(
 		func() { b.ok(b.here, "POST", "/v1/apps/demo/config", map[string]any{"values": map[string]int{"A": 1}}) },
@@ -257,6 +262,7 @@ func TestDestroyDuringDeploy(t *testing.T) {
 }
 
 func TestScaleDuringRollback(t *testing.T) {
+	t.Parallel()
 	b := newBusy(t)
 	b.during(
 		func() { b.ok(b.here, "POST", "/v1/apps/demo/releases/rollback", map[string]int{"version": 2}) },
@@ -278,6 +284,7 @@ func TestScaleDuringRollback(t *testing.T) {
 // Whoever waits for an app that is destroyed and made anew by somebody else
 // does not change the new one.
 func TestWhoWaitedForAnAppGetsNoOther(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	arrived, gate := make(chan time.Duration, 100), make(chan struct{})
 	url, _ := s.controller()
@@ -334,6 +341,7 @@ func (g gated) Lock(ctx context.Context, app string, wait time.Duration) (contex
 // Whatever call of the engine fails once, whatever it was for, nothing is left
 // over and nothing lacks.
 func TestOrphansAfterFailures(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	var armed sync.Map // app to the call that is to fail
 	s.fail = func(op mock.Op, job jobid.ID) error {
@@ -405,6 +413,7 @@ var mayNotFail = []string{
 // A change of config waits 5 s for others and is then refused in Deis v1's
 // words, everything else up to a minute; who is refused changed nothing.
 func TestWhoWaitsHowLong(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	waits := make(chan time.Duration, 100)
 	s.change = func(n *deis.Needs) { n.Records = impatient{n.Records, waits} }

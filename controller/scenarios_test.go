@@ -145,6 +145,7 @@ func hasTest(t *testing.T, folder, test string) bool {
 
 // TestScenariosOf plays the groups, each on a platform of its own.
 func TestScenariosOf(t *testing.T) {
+	t.Parallel()
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel() // they wait, most of the time
