@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"strings"
 
 	dockerbuild "github.com/docker/docker/api/types/build"
@@ -38,8 +39,10 @@ func (b *Builder) byDockerfile(ctx context.Context, network string, req Request,
 	mark := fmt.Sprintf("LABEL %q=%q %q=%q", labels.Platform, b.cfg.Platform, labels.App, req.App)
 	text := d.render(mark, "ENV GIT_SHA "+req.SHA)
 	fmt.Fprintf(req.Out, "\n-----> Building Docker image\n")
-	return b.image(ctx, network, req, b.buildArgs(d.args), nil, func(w *tar.Writer) error {
-		return writeTree(ctx, w, req.Source, text, keep)
+	return again(req.Out, func() error {
+		return b.image(ctx, network, req, b.buildArgs(d.args), nil, func(w *tar.Writer) error {
+			return writeTree(ctx, w, req.Source, text, keep)
+		})
 	})
 }
 
@@ -99,6 +102,9 @@ func (b *Builder) image(ctx context.Context, network string, req Request, args m
 	}
 	var said *jsonmessage.JSONError
 	if errors.As(err, &said) {
+		if said.Code == 0 && imageGone.MatchString(said.Message) {
+			return errImageGone
+		}
 		fmt.Fprintln(req.Out, said.Message)
 		if said.Code != 0 {
 			return failure("build failed (exit %d)", said.Code)
@@ -106,6 +112,28 @@ func (b *Builder) image(ctx context.Context, network string, req Request, args m
 		return failure("build failed")
 	}
 	return err
+}
+
+// The Engine looks for a step's cache among all images that have the same
+// parent, of whatever app, and gives the build up if one of them is removed at
+// that moment.
+var (
+	imageGone    = regexp.MustCompile(`^unable to find image "?sha256:[0-9a-f]{64}"?$`)
+	errImageGone = errors.New("an image was removed while the Engine looked for its cache")
+)
+
+// maxAgain bounds how often a build begins.
+const maxAgain = 5
+
+// again builds until no image is removed meanwhile.
+func again(out io.Writer, build func() error) error {
+	for range maxAgain {
+		if err := build(); !errors.Is(err, errImageGone) {
+			return err
+		}
+		fmt.Fprintln(out, "       Another image was removed meanwhile; building again")
+	}
+	return failure("build failed: other images were removed meanwhile, again and again; push again later")
 }
 
 // ignore reads .dockerignore. The result says what the context keeps.

@@ -63,19 +63,21 @@ func (b *Builder) bySlug(ctx context.Context, network string, req Request, decla
 			return nil, err
 		}
 	}
-	slug, closeSlug, err := b.slug(ctx, created.ID)
-	if err != nil {
-		return nil, err
-	}
-	defer closeSlug()
 	text := fmt.Sprintf("FROM %s\nADD slug.tgz /app/\nENV GIT_SHA %s\n", b.cfg.Slugrunner, req.SHA)
 	fmt.Fprintf(req.Out, "\n-----> Building Docker image\n")
 	marks := map[string]string{labels.Platform: b.cfg.Platform, labels.App: req.App}
-	return types, b.image(ctx, network, req, nil, marks, func(w *tar.Writer) error {
-		if err := writeFile(w, "Dockerfile", []byte(text)); err != nil {
+	return types, again(req.Out, func() error {
+		slug, closeSlug, err := b.slug(ctx, created.ID)
+		if err != nil {
 			return err
 		}
-		return writeEntry(w, &tar.Header{Typeflag: tar.TypeReg, Name: "slug.tgz", Mode: 0o644, Size: slug.size}, slug)
+		defer closeSlug()
+		return b.image(ctx, network, req, nil, marks, func(w *tar.Writer) error {
+			if err := writeFile(w, "Dockerfile", []byte(text)); err != nil {
+				return err
+			}
+			return writeEntry(w, &tar.Header{Typeflag: tar.TypeReg, Name: "slug.tgz", Mode: 0o644, Size: slug.size}, slug)
+		})
 	})
 }
 
