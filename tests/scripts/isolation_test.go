@@ -107,8 +107,13 @@ func newMatrix(t *testing.T, internet *internet, victims []string) *matrix {
 // use the victims.
 func (m *matrix) from(t *testing.T, name string, meant func(target string) bool, look func(*testing.T, []string) string) {
 	t.Helper()
-	before, seen := m.counters.read(t), neighbours(t, m.victims)
 	ask := newAsker(m.victims)
+	var seen map[string]string // once the host knows all of them, which it forgets now and then
+	must(t, eventually("the victims' cards", func() (bool, error) {
+		seen = neighbours(t, m.victims)
+		return len(seen) == len(m.victims), nil
+	}))
+	before := m.counters.read(t)
 	out := look(t, slices.Concat(m.targets, m.must))
 	asked, faults := ask.end()
 	after := m.counters.read(t)
