@@ -1,4 +1,4 @@
-package controller
+package controller_test
 
 import (
 	"net/http"
@@ -15,9 +15,9 @@ const sshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID6Sg8AnKlrf2C7mjG82uBTW21bv
 
 // bodies are what requests to a pattern say, where that matters.
 var bodies = map[string]string{
-	"POST /v1/auth/register":                `{"username":"bob","password":"pw","email":"b@b.org"}`,
-	"POST /v1/auth/login/":                  `{"username":"ann","password":"pw"}`,
-	"POST /v1/auth/passwd":                  `{"password":"pw","new_password":"pw"}`,
+	"POST /v1/auth/register":                `{"username":"bob","password":"pw"}`,
+	"POST /v1/auth/login/":                  `{"username":"ann","password":"` + password + `"}`,
+	"POST /v1/auth/passwd":                  `{"password":"` + password + `","new_password":"` + password + `"}`,
 	"POST /v1/apps":                         `{"id":"third"}`,
 	"POST /v1/apps/{app}/config":            `{"values":{"A":"1"}}`,
 	"POST /v1/apps/{app}/builds":            `{"image":"demo","sha":"ab12","procfile":{"web":"serve"}}`,
@@ -47,14 +47,14 @@ func TestPostgreSQLAway(t *testing.T) {
 	n.login()
 	n.deployed("demo")
 	n.expect(201, "POST", "/v1/apps/demo/domains", `{"domain":"www.example.org"}`)
-	s.proxy.stop()
+	s.proxy.Stop()
 	var all sync.WaitGroup
 	for _, r := range rest.Routes() {
 		if r.Pattern == "/healthz" {
 			continue
 		}
 		all.Go(func() {
-			status, text := n.call(r.Method, example.Replace(r.Pattern), bodies[r.Method+" "+r.Pattern])
+			status, text := n.ask(r.Method, example.Replace(r.Pattern), bodies[r.Method+" "+r.Pattern])
 			if status != http.StatusServiceUnavailable || text != `{"detail":"The database is not available."}` {
 				t.Errorf("%s %s: %d %s", r.Method, r.Pattern, status, text)
 			}
@@ -62,9 +62,9 @@ func TestPostgreSQLAway(t *testing.T) {
 	}
 	all.Wait()
 	n.expect(200, "GET", "/healthz", "")
-	s.proxy.listen()
+	s.proxy.Listen()
 	eventually(t, "the database is found again", func() bool {
-		status, _ := n.call("GET", "/v1/apps", "")
+		status, _ := n.ask("GET", "/v1/apps", "")
 		return status == 200
 	})
 	if v := n.version("demo"); v != 2 {
@@ -120,7 +120,7 @@ func TestEtcdAway(t *testing.T) {
 		{"POST", "/v1/hooks/config", bodies["POST /v1/hooks/config"], 200, ""},
 	} {
 		all.Go(func() {
-			status, text := n.call(request.method, request.path, request.body)
+			status, text := n.ask(request.method, request.path, request.body)
 			if status != request.status || request.want != "" && text != request.want {
 				t.Errorf("%s %s: %d %s", request.method, request.path, status, text)
 			}
@@ -129,7 +129,7 @@ func TestEtcdAway(t *testing.T) {
 	all.Wait()
 	s.etcd.Restart()
 	eventually(t, "etcd is found again", func() bool {
-		status, _ := n.call("POST", "/v1/apps", `{"id":"third"}`)
+		status, _ := n.ask("POST", "/v1/apps", `{"id":"third"}`)
 		return status == 201
 	})
 	if v := n.version("demo"); v != 2 {

@@ -17,8 +17,6 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/deis/deis/controller/deis"
-	"github.com/deis/deis/controller/scheduler/mock"
-	"github.com/deis/deis/internal/jobid"
 )
 
 // What TestLinearizable does, at least.
@@ -276,13 +274,7 @@ func TestLinearizable(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	s := newStack(t)
-	var created atomic.Int64
-	s.fail = func(op mock.Op, _ jobid.ID) error {
-		if op == mock.Create && created.Add(1)%40 == 0 {
-			return deis.Errorf(deis.Unavailable, told)
-		}
-		return nil
-	}
+	s.fail = everyCreate(40)
 	first, _ := s.controller()
 	second, _ := s.controller()
 	r := s.record(first, second)

@@ -1,19 +1,17 @@
-package controller
+package controller_test
 
 import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/deis/deis/controller"
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/controller/mirror"
 	"github.com/deis/deis/controller/postgres"
@@ -23,22 +21,11 @@ import (
 	"github.com/deis/deis/internal/pgtest"
 )
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
-
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// announceDatabase writes into etcd where a database is.
-func announceDatabase(t testing.TB, kv *etcd.KV, c postgres.Config) {
-	t.Helper()
-	_, err := kv.Apply(t.Context(),
-		etcd.Set(keys.Database+"host", c.Host), etcd.Set(keys.Database+"port", strconv.Itoa(c.Port)),
-		etcd.Set(keys.Database+"user", c.User), etcd.Set(keys.DatabasePass, c.Password), etcd.Set(keys.Database+"name", c.Name))
-	must(t, err)
 }
 
 // present are the keys of etcd with their values.
@@ -62,13 +49,13 @@ func TestLoadDBState(t *testing.T) {
 	db, err := postgres.Connect(t.Context(), quiet, postgres.FromEtcd(kv))
 	must(t, err)
 	defer db.Close()
-	fill(t, db)
+	populate(t, db)
 
 	var out bytes.Buffer
 	load := func() {
 		t.Helper()
 		out.Reset()
-		must(t, loadInto(t.Context(), environment{"ETCD": strings.Join(srv.Endpoints, ",")}.get, &out))
+		must(t, controller.LoadInto(t.Context(), environment{"ETCD": strings.Join(srv.Endpoints, ",")}.get, &out))
 		if got := out.String(); got != "Publishing DB state to etcd...\nDone Publishing DB state to etcd.\n" {
 			t.Errorf("printed %q", got)
 		}
@@ -134,8 +121,8 @@ type environment map[string]string
 
 func (e environment) get(name string) string { return e[name] }
 
-// fill makes an app with all that the mirror shows of one, and a bare one.
-func fill(t testing.TB, db *postgres.DB) {
+// populate makes an app with all that the mirror shows of one, and a bare one.
+func populate(t testing.TB, db *postgres.DB) {
 	t.Helper()
 	ctx := t.Context()
 	_, err := db.CreateUser(ctx, deis.User{Username: "bob"}, "h")

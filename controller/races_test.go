@@ -113,18 +113,23 @@ func TestConfigChangesOfTwoUsersAtOnce(t *testing.T) {
 	s.eventually(func() string { return s.unsettled(url, "demo") })
 }
 
+// everyCreate lets every so manieth creation of a container fail.
+func everyCreate(n int64) func(mock.Op, jobid.ID) error {
+	var created atomic.Int64
+	return func(op mock.Op, _ jobid.ID) error {
+		if op == mock.Create && created.Add(1)%n == 0 {
+			return deis.Errorf(deis.Unavailable, told)
+		}
+		return nil
+	}
+}
+
 // A deploy that fails gives its number back; a number that somebody was told
 // stays what it was.
 func TestVersionsAreNeitherDoubledNorChanged(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	var created atomic.Int64
-	s.fail = func(op mock.Op, _ jobid.ID) error {
-		if op == mock.Create && created.Add(1)%5 == 0 {
-			return deis.Errorf(deis.Unavailable, told)
-		}
-		return nil
-	}
+	s.fail = everyCreate(5)
 	url, _ := s.controller()
 	other, _ := s.controller()
 	builders := []client{s.builder(url), s.builder(other)}

@@ -8,24 +8,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/deis/deis/controller/deis"
-	"github.com/deis/deis/controller/mirror"
-	"github.com/deis/deis/controller/options"
 	"github.com/deis/deis/controller/postgres"
-	"github.com/deis/deis/controller/rest"
 	"github.com/deis/deis/controller/scheduler/mock"
-	"github.com/deis/deis/controller/scheduler/routes"
 	"github.com/deis/deis/internal/api"
 	"github.com/deis/deis/internal/etcd"
 	"github.com/deis/deis/internal/etcdtest"
@@ -51,8 +44,10 @@ const (
 // the controllers on it.
 type stack struct {
 	*testing.T
+	etcd      *etcdtest.Server
 	kv        *etcd.KV
-	database  postgres.Config
+	database  postgres.Config // direct; controllers reach it by the proxy
+	proxy     *pgtest.Proxy
 	engine    *mock.Scheduler
 	images    *images
 	logs      *appLogs
@@ -66,10 +61,14 @@ type stack struct {
 // newStack makes a platform without a controller.
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	s := &stack{T: t, kv: etcdtest.New(t), images: &images{}, logs: &appLogs{lines: map[string][]string{}}, tokens: map[string]string{}}
+	s := &stack{T: t, etcd: etcdtest.Start(t), images: &images{}, logs: &appLogs{lines: map[string][]string{}}, tokens: map[string]string{}}
+	s.kv = s.etcd.Dial()
 	var err error
 	s.database, err = postgres.Parse(pgtest.New(t))
 	s.must(err)
+	place := s.database
+	s.proxy, place.Host, place.Port = pgtest.Through(t, place.Host, place.Port)
+	announceDatabase(t, s.kv, place)
 	s.put(keys.PlatformDomain, domain)
 	s.put(keys.BuilderKey, builderKey)
 	s.publisher = &publisher{kv: s.kv, announced: map[string]string{}, gone: map[string]string{}, silent: map[string]bool{}}
@@ -105,41 +104,8 @@ func (s *stack) background(fn func(context.Context)) (stop func()) {
 // API; it ends with the test, or by stop.
 func (s *stack) controller() (url string, stop func()) {
 	s.Helper()
-	started, cancel := context.WithTimeout(s.Context(), 30*time.Second)
-	defer cancel()
-	opts, err := options.Open(started, s.kv, quiet)
-	s.must(err)
-	db, err := postgres.Connect(started, quiet, func(context.Context) (postgres.Config, error) { return s.database, nil })
-	s.must(err)
-	s.Cleanup(db.Close)
-	metrics := prometheus.NewRegistry()
-	mirrored, routed := mirror.New(db, s.kv, quiet, metrics), routes.New(s.kv, quiet, metrics)
-	needs := deis.Needs{
-		Log: quiet, Platform: "test", Records: db, Scheduler: aged{s.engine}, Routes: routed, Images: s.images, Mirror: mirrored,
-		AppLogs: s.logs, Settings: opts, BuilderKey: opts.BuilderKey,
-		DeployTimeout: 20 * time.Second, Drain: time.Millisecond, Parallel: 4,
-	}
-	if s.change != nil {
-		s.change(&needs)
-	}
-	c := deis.New(needs)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	s.must(err)
-	stop = s.background(func(ctx context.Context) {
-		// The loops outlive the API, as in Run.
-		loops, end := context.WithCancel(context.WithoutCancel(ctx))
-		defer end()
-		g, gctx := errgroup.WithContext(loops)
-		for _, loop := range []func(context.Context) error{opts.Run, mirrored.Run, routed.Run, c.Converge} {
-			g.Go(func() error { return loop(gctx) })
-		}
-		g.Go(func() error {
-			defer end()
-			return rest.Serve(ctx, quiet, ln, rest.New(rest.Config{Log: quiet, Metrics: metrics, Controller: c}))
-		})
-		_ = g.Wait() // every loop ends with its context
-	})
-	return "http://" + ln.Addr().String(), stop
+	n := s.start(30 * time.Second)
+	return n.url, n.stop
 }
 
 // aged is a scheduler whose containers are a minute older than they are: those
@@ -238,18 +204,28 @@ func (p *publisher) run(ctx context.Context) {
 // images makes digests of what an image would hold.
 type images struct {
 	mu   sync.Mutex
-	fail func(deis.ReleaseImage) error
+	fail func(context.Context, deis.ReleaseImage) error
 	last map[string]deis.ReleaseImage // by app
 }
 
-func (i *images) Release(_ context.Context, in deis.ReleaseImage) (string, error) {
+// failing lets releases wait, or fail, until it is called with nil.
+func (i *images) failing(fail func(context.Context, deis.ReleaseImage) error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.fail != nil {
-		if err := i.fail(in); err != nil {
+	i.fail = fail
+}
+
+func (i *images) Release(ctx context.Context, in deis.ReleaseImage) (string, error) {
+	i.mu.Lock()
+	fail := i.fail
+	i.mu.Unlock()
+	if fail != nil {
+		if err := fail(ctx, in); err != nil {
 			return "", err
 		}
 	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if i.last == nil {
 		i.last = map[string]deis.ReleaseImage{}
 	}

@@ -1,4 +1,4 @@
-package controller
+package controller_test
 
 import (
 	"context"
@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/deis/deis/controller/deis"
 )
 
 // held makes the next release wait until it may go on, or its context ends.
 func (s *stack) held() (begun <-chan struct{}, release func()) {
 	in, out := make(chan struct{}), make(chan struct{})
-	s.images.set(func(ctx context.Context) error {
-		s.images.set(nil)
+	s.images.failing(func(ctx context.Context, _ deis.ReleaseImage) error {
+		s.images.failing(nil)
 		close(in)
 		select {
 		case <-out:
@@ -25,18 +27,18 @@ func (s *stack) held() (begun <-chan struct{}, release func()) {
 	return in, func() { close(out) }
 }
 
-type reply struct {
-	status int
-	body   string
-	err    error
+// late is an answer, or why there is none.
+type late struct {
+	answer
+	err error
 }
 
 // later sends a request and does not wait for the answer.
-func (n *node) later(method, path, body string) <-chan reply {
-	c := make(chan reply, 1)
+func (n *node) later(method, path, body string) <-chan late {
+	c := make(chan late, 1)
 	go func() {
-		status, text, err := n.try(method, path, body)
-		c <- reply{status, text, err}
+		a, err := n.do(context.Background(), method, path, body)
+		c <- late{a, err}
 	}()
 	return c
 }
@@ -75,22 +77,21 @@ func TestStopFinishesADeploy(t *testing.T) {
 	<-begun
 	n.cancel()
 	eventually(t, "no new connections are taken", func() bool {
-		_, _, err := n.try("GET", "/v1/apps", "")
+		_, err := n.do(t.Context(), "GET", "/v1/apps", "")
 		return err != nil
 	})
 	select {
-	case err := <-n.ended:
-		t.Fatal("ended before the deploy did:", err)
+	case <-n.ended:
+		t.Fatal("ended before the deploy did:", n.err)
 	default:
 	}
 	release()
-	if r := <-answer; r.status != 201 || r.err != nil {
+	if r := <-answer; r.code != 201 || r.err != nil {
 		t.Error(r)
 	}
-	if err := <-n.ended; !errors.Is(err, context.Canceled) && err != nil {
-		t.Error(err)
+	if <-n.ended; !errors.Is(n.err, context.Canceled) && n.err != nil {
+		t.Error(n.err)
 	}
-	n.ended = nil
 	n = s.start(time.Second)
 	if v := n.version("demo"); v != 3 {
 		t.Error("at version", v)
@@ -109,7 +110,7 @@ func TestStopHandsOver(t *testing.T) {
 	answer := n.later("POST", "/v1/apps/demo/builds", buildOf("demo", 2))
 	<-begun
 	n.stop()
-	if r := <-answer; r.status != 503 || r.body != `{"detail":"The controller is being stopped; ask again."}` || r.err != nil {
+	if r := <-answer; r.code != 503 || r.body != `{"detail":"The controller is being stopped; ask again."}` || r.err != nil {
 		t.Error(r)
 	}
 	if st, err := s.engine.States(t.Context(), "demo"); err != nil || len(st) != 1 || st[0].Job.Version != 2 {
@@ -145,10 +146,10 @@ func TestNextControllerWaitsForTheLast(t *testing.T) {
 		t.Error(got)
 	}
 	release()
-	if r := <-first; r.status != 201 || r.err != nil {
+	if r := <-first; r.code != 201 || r.err != nil {
 		t.Error(r)
 	}
-	if r := <-second; r.status != 201 || r.err != nil {
+	if r := <-second; r.code != 201 || r.err != nil {
 		t.Error(r)
 	}
 	one.stop()

@@ -217,13 +217,9 @@ func (r *replay) fails(what string, fail bool) {
 	}
 	switch what {
 	case "registry":
-		r.images.mu.Lock()
-		defer r.images.mu.Unlock()
-		r.images.fail = func(deis.ReleaseImage) error { return err }
+		r.images.failing(func(context.Context, deis.ReleaseImage) error { return err })
 	case "logger":
-		r.logs.mu.Lock()
-		defer r.logs.mu.Unlock()
-		r.logs.fail = err
+		r.logs.failing(err)
 	default:
 		r.mu.Lock()
 		defer r.mu.Unlock()

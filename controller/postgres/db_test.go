@@ -38,7 +38,7 @@ func TestMigrateTogetherAndAgain(t *testing.T) {
 
 func TestConnectGivesUpWithItsContext(t *testing.T) {
 	p, c := through(t, ok(Parse(pgtest.New(t)))(t))
-	p.stop()
+	p.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := Connect(ctx, quiet, func(context.Context) (Config, error) { return c, nil })
@@ -67,7 +67,7 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 	done(t, db.Ready(ctx))
 	locked, _ := take(t, db, "demo")
 
-	p.stop()
+	p.Stop()
 	_, err := db.User(ctx, "bob")
 	isAway(t, err)
 	isAway(t, db.InTx(ctx, func(tx deis.Tx) error { t.Error("a transaction began"); return nil }))
@@ -81,7 +81,7 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 	<-locked.Done()
 	isAway(t, context.Cause(locked))
 
-	p.listen()
+	p.Listen()
 	eventually(t, "the database is back", func() bool { return db.Ready(ctx) == nil })
 	ok(db.User(ctx, "bob"))(t)
 	take(t, db, "other")
@@ -102,11 +102,11 @@ func TestLostInTheMiddleOfATransaction(t *testing.T) {
 	users(t, db, "bob")
 	err := db.InTx(ctx, func(tx deis.Tx) error {
 		ok(tx.CreateApp(ctx, deis.App{ID: "demo", Owner: "bob"}))(t)
-		p.stop()
+		p.Stop()
 		return nil // and the commit fails
 	})
 	isAway(t, err)
-	p.listen()
+	p.Listen()
 	eventually(t, "the database is back", func() bool { return db.Ready(ctx) == nil })
 	_, err = db.App(ctx, "demo")
 	is(t, err, deis.NotFound)
@@ -116,12 +116,12 @@ func TestSilentDatabaseHasADeadline(t *testing.T) {
 	p, c := through(t, ok(Parse(pgtest.New(t)))(t))
 	db := open(t, func(context.Context) (Config, error) { return c, nil })
 	users(t, db, "bob")
-	p.silence()
+	p.Silence()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := db.User(ctx, "bob")
 	isAway(t, err)
-	p.stop()
+	p.Stop()
 }
 
 func TestCanceledCallIsNoFault(t *testing.T) {
@@ -169,7 +169,7 @@ func TestDatabaseMoves(t *testing.T) {
 	unlock()
 	eventually(t, "no connection to the old place is left", func() bool {
 		_, err := db.User(ctx, "bob")
-		return err == nil && old.idle()
+		return err == nil && old.Idle()
 	})
 	take(t, db, "demo")
 

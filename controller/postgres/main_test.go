@@ -67,6 +67,14 @@ func done(t testing.TB, err error) {
 	}
 }
 
+// through is c by way of a proxy.
+func through(t testing.TB, c Config) (*pgtest.Proxy, Config) {
+	t.Helper()
+	p, host, port := pgtest.Through(t, c.Host, c.Port)
+	c.Host, c.Port = host, port
+	return p, c
+}
+
 // is fails the test unless err is of the kind.
 func is(t testing.TB, err error, kind deis.Kind) {
 	t.Helper()

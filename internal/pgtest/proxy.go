@@ -1,4 +1,4 @@
-package postgres
+package pgtest
 
 import (
 	"io"
@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// proxy stands between a DB and its server, and can fail as a network does.
-type proxy struct {
+// Proxy stands between a client and its server, and can fail as a network does.
+type Proxy struct {
 	t      testing.TB
 	target string
 	addr   string
@@ -21,23 +21,24 @@ type proxy struct {
 	wg    sync.WaitGroup
 }
 
-// through is c by way of a new proxy.
-func through(t testing.TB, c Config) (*proxy, Config) {
+// Through puts a Proxy before the server at host and port; where the Proxy
+// listens stands for them. It ends with t.
+func Through(t testing.TB, host string, port int) (p *Proxy, proxyHost string, proxyPort int) {
 	t.Helper()
-	p := &proxy{t: t, target: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), addr: "127.0.0.1:0", conns: map[net.Conn]bool{}}
-	p.listen()
-	t.Cleanup(func() { p.stop(); p.wg.Wait() })
-	host, port, err := net.SplitHostPort(p.addr)
-	done(t, err)
-	c.Host, c.Port = host, ok(strconv.Atoi(port))(t)
-	return p, c
+	p = &Proxy{t: t, target: net.JoinHostPort(host, strconv.Itoa(port)), addr: "127.0.0.1:0", conns: map[net.Conn]bool{}}
+	p.Listen()
+	t.Cleanup(func() { p.Stop(); p.wg.Wait() })
+	at := p.ln.Addr().(*net.TCPAddr)
+	return p, at.IP.String(), at.Port
 }
 
-// listen lets connections through, at the same address as before.
-func (p *proxy) listen() {
+// Listen lets connections through, at the same address as before.
+func (p *Proxy) Listen() {
 	p.t.Helper()
 	ln, err := net.Listen("tcp", p.addr)
-	done(p.t, err)
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	p.mu.Lock()
 	p.ln, p.addr, p.mute = ln, ln.Addr().String(), false
 	p.mu.Unlock()
@@ -52,7 +53,7 @@ func (p *proxy) listen() {
 	})
 }
 
-func (p *proxy) forward(in net.Conn) {
+func (p *Proxy) forward(in net.Conn) {
 	out, err := net.Dial("tcp", p.target)
 	if err != nil {
 		_ = in.Close()
@@ -69,7 +70,7 @@ func (p *proxy) forward(in net.Conn) {
 	p.mu.Unlock()
 }
 
-func (p *proxy) copy(dst, src net.Conn) {
+func (p *Proxy) copy(dst, src net.Conn) {
 	defer dst.Close()
 	defer src.Close()
 	buf := make([]byte, 64<<10)
@@ -91,15 +92,15 @@ func (p *proxy) copy(dst, src net.Conn) {
 	}
 }
 
-// silence lets connections stand, but nothing through.
-func (p *proxy) silence() {
+// Silence lets connections stand, but nothing through.
+func (p *Proxy) Silence() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mute = true
 }
 
-// stop breaks all connections and takes no new ones.
-func (p *proxy) stop() {
+// Stop breaks all connections and takes no new ones.
+func (p *Proxy) Stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_ = p.ln.Close()
@@ -109,8 +110,8 @@ func (p *proxy) stop() {
 	p.conns = map[net.Conn]bool{}
 }
 
-// idle says that no connection stands.
-func (p *proxy) idle() bool {
+// Idle says that no connection stands.
+func (p *Proxy) Idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.conns) == 0
