@@ -2,6 +2,7 @@ package deis
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -126,22 +127,37 @@ func (c *Controller) clear(ctx context.Context, rows []Container, drain time.Dur
 	}
 	c.hit(ctx, afterRemovalWithdraw)
 	sleep(ctx, drain)
+	var running, there atomic.Bool // still, which the log is told now
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Parallel)
 	for _, row := range rows {
 		g.Go(func() error {
 			if err := c.Scheduler.Stop(gctx, row.UUID); err != nil {
+				if c.troubled(row.Job(), row.UUID, "stop", err) {
+					running.Store(true)
+				}
 				return err
 			}
 			c.hit(gctx, afterStop)
 			if err := c.Scheduler.Destroy(gctx, row.UUID); err != nil {
+				if c.troubled(row.Job(), row.UUID, "destroy", err) {
+					there.Store(true)
+				}
 				return err
 			}
+			c.untroubled(row.UUID)
 			c.hit(gctx, afterDestroy)
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	if running.Load() {
+		c.tellTroubles(app, "stop")
+	}
+	if there.Load() {
+		c.tellTroubles(app, "destroy")
+	}
+	if err != nil {
 		return err
 	}
 	if err := c.Routes.Forget(ctx, jobsOf(rows)); err != nil {
@@ -232,8 +248,10 @@ func (c *Controller) destroy(ctx context.Context, app string) error {
 	}
 	for _, s := range statuses { // one-off containers, and what no row knows
 		if err := c.Scheduler.Destroy(ctx, s.UUID); err != nil {
+			c.troubledOnly(s.Job, s.UUID, "destroy", err)
 			return err
 		}
+		c.untroubled(s.UUID)
 	}
 	c.hit(ctx, afterStrays)
 	if err := c.Scheduler.RemoveImages(ctx, app, nil); err != nil {
@@ -245,8 +263,12 @@ func (c *Controller) destroy(ctx context.Context, app string) error {
 	}
 	c.hit(ctx, afterAppImages)
 	if err := c.AppLogs.Delete(ctx, app); err != nil {
+		if c.firstTime(app, "logs") {
+			c.fail(app, "Error deleting existing application logs: "+sentence(err))
+		}
 		return err
 	}
+	c.untroubled(app)
 	c.hit(ctx, afterAppLogs)
 	if err := c.Mirror.Update(ctx); err != nil {
 		return err
