@@ -261,3 +261,26 @@ func BenchmarkStates(b *testing.B) {
 		}
 	}
 }
+
+// An image that comes after it was asked what to keep belongs to a release that
+// was not known then.
+func TestImageThatComesMeanwhile(t *testing.T) {
+	s, e := newFake(t)
+	old, young := testSpec(1), testSpec(2)
+	young.Image = "sha256:" + strings.Repeat("b", 64)
+	come := func(spec deis.Spec) {
+		t.Helper()
+		e.Provide(testConfig.repository("demo") + "@" + spec.Image)
+		if err := errors.Join(s.Create(t.Context(), spec), s.Destroy(t.Context(), spec.Identity.UUID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	come(old)
+	err := s.RemoveImages(t.Context(), "demo", func(context.Context) ([]string, error) {
+		come(young)
+		return nil, nil
+	})
+	if got := e.Images(); err != nil || len(got) != 1 || !strings.HasSuffix(got[0], young.Image) {
+		t.Error(got, err)
+	}
+}
