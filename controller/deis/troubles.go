@@ -13,7 +13,7 @@ import (
 const maxTroubles = 10_000
 
 // These Deis v1 said when a container did not do what it should.
-var troubleOfAll = map[string]string{
+var textsOfTroubles = map[string]string{
 	"create":  "aborting, failed to create some containers",
 	"start":   "warning, some containers failed to start",
 	"stop":    "warning, some containers failed to stop",
@@ -48,7 +48,7 @@ func (c *Controller) tellTroubles(app, verb string) {
 	if verb == "start" || verb == "stop" {
 		level = "WARNING"
 	}
-	c.AppLogs.Event(level, app, troubleOfAll[verb])
+	c.AppLogs.Event(level, app, textsOfTroubles[verb])
 }
 
 // firstTime notes what an app's log is told of a container, or of another thing

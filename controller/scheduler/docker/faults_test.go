@@ -92,6 +92,18 @@ func TestPullThatFails(t *testing.T) {
 	}
 }
 
+func TestContainerThatDoesNotStart(t *testing.T) {
+	s, e := newFake(t)
+	e.Provide(reference())
+	if err := s.Create(t.Context(), testSpec(1)); err != nil {
+		t.Fatal(err)
+	}
+	e.Fail("POST /containers/.*/start", http.StatusBadRequest, `failed to create shim task: OCI runtime create failed: unable to start container process: exec: "serve": not found: unknown`, 1)
+	if err := s.Start(t.Context(), testSpec(1).Identity.UUID); detail(err) != `web.1 does not start: exec: "serve": not found.` {
+		t.Error(err)
+	}
+}
+
 func TestForeignContainerKeepsItsName(t *testing.T) {
 	s, e := newFake(t)
 	e.Provide(reference())
