@@ -20,8 +20,8 @@ func configVerbs(f *Factory) []*verb {
 
 type configListOptions struct {
 	*Factory
-	App     string
-	Oneline bool
+	App, Output string
+	Oneline     bool
 }
 
 func newConfigList(f *Factory, runF func(context.Context, *configListOptions) error) *verb {
@@ -29,6 +29,8 @@ func newConfigList(f *Factory, runF func(context.Context, *configListOptions) er
 	v := newVerb("config:list", "list an app's variables", "Lists the variables of an app's environment.")
 	v.boolean(&o.Oneline, "oneline", "", "print all on one line")
 	v.forApp(&o.App)
+	v.printed(&o.Output)
+	v.exclusive = [][2]string{{"oneline", "output"}}
 	return action(v, o, runF, runConfigList)
 }
 
@@ -38,7 +40,7 @@ func runConfigList(ctx context.Context, o *configListOptions) error {
 		return err
 	}
 	if !o.Oneline {
-		return o.listConfig(ctx, t)
+		return o.listConfig(ctx, t, o.Output)
 	}
 	config, err := t.api.Config(ctx, t.app)
 	if err != nil {
@@ -51,14 +53,15 @@ func runConfigList(ctx context.Context, o *configListOptions) error {
 	return nil
 }
 
-func (f *Factory) listConfig(ctx context.Context, t target) error {
+func (f *Factory) listConfig(ctx context.Context, t target, as string) error {
 	config, err := t.api.Config(ctx, t.app)
 	if err != nil {
 		return err
 	}
-	f.printf("=== %s Config\n", t.app)
-	aligned(f.IO.Out, config.Values, 6)
-	return nil
+	return f.show(as, config, func() {
+		f.printf("=== %s Config\n", t.app)
+		aligned(f.IO.Out, config.Values, 6)
+	})
 }
 
 type configSetOptions struct {
@@ -111,7 +114,7 @@ func (f *Factory) setConfig(ctx context.Context, app string, vars map[string]str
 		f.printf(", %s", release)
 	}
 	f.printf("\n\n")
-	return f.listConfig(ctx, t)
+	return f.listConfig(ctx, t, outputText)
 }
 
 var privateKeyPattern = regexp.MustCompile(`^-+BEGIN ([A-Z0-9]+ )*PRIVATE KEY-+`)
@@ -159,7 +162,7 @@ func runConfigUnset(ctx context.Context, o *configUnsetOptions) error {
 		return err
 	}
 	o.printf("done\n\n")
-	return o.listConfig(ctx, t)
+	return o.listConfig(ctx, t, outputText)
 }
 
 // unset is the change that removes keys.

@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 		{"config.golden", configStories}, {"domains.golden", domainsStories}, {"builds.golden", buildsStories},
 		{"releases.golden", releasesStories}, {"certs.golden", certsStories}, {"keys.golden", keysStories},
 		{"perms.golden", permsStories}, {"users.golden", usersStories}, {"limits.golden", limitsStories},
-		{"tags.golden", tagsStories}, {"git.golden", gitStories}, {"other.golden", otherStories},
+		{"tags.golden", tagsStories}, {"git.golden", gitStories}, {"other.golden", otherStories}, {"json.golden", jsonStories},
 	} {
 		t.Run(strings.TrimSuffix(g.file, ".golden"), func(t *testing.T) { golden(t, g.file, g.stories) })
 	}

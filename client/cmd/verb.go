@@ -39,6 +39,7 @@ type flag struct {
 	name, short string
 	value       string
 	help        string
+	newer       bool // than Deis v1
 }
 
 // newVerb makes a verb. short is its row in the group's help; long, a
@@ -115,9 +116,13 @@ func (v *verb) boolean(to *bool, name, short, help string) {
 
 // option adds a flag with a value; *to is its default.
 func (v *verb) option(to *string, name, short, value, help string) {
-	v.flags = append(v.flags, flag{name, short, value, help})
+	v.flags = append(v.flags, flag{name: name, short: short, value: value, help: help})
 	v.Flags().StringVarP(to, name, short, *to, help)
 }
+
+// newer says that Deis v1 did not have the last flag: what was a unique prefix
+// then goes on meaning what it meant.
+func (v *verb) newer() { v.flags[len(v.flags)-1].newer = true }
 
 // integer adds a flag whose value is a whole number; *to stays nil without it.
 func (v *verb) integer(to **int, name, short, value, help string) {
