@@ -72,7 +72,7 @@ func runBuildsCreate(ctx context.Context, o *buildsCreateOptions) error {
 	if err != nil {
 		return err
 	}
-	err = o.waiting("Creating build... ", func() error {
+	err = o.deploying(ctx, t, "Creating build... ", func(ctx context.Context) error {
 		return t.api.CreateBuild(ctx, t.app, controller.NewBuild{Image: o.Image, Procfile: procfile})
 	})
 	if err != nil {

@@ -102,7 +102,7 @@ func (f *Factory) setConfig(ctx context.Context, app string, vars map[string]str
 		change.Values[key] = value
 	}
 	var config controller.Config
-	err = f.waiting("Creating config... ", func() error {
+	err = f.deploying(ctx, t, "Creating config... ", func(ctx context.Context) error {
 		config, err = t.api.ChangeConfig(ctx, t.app, change)
 		return err
 	})
@@ -154,7 +154,7 @@ func runConfigUnset(ctx context.Context, o *configUnsetOptions) error {
 	if err != nil {
 		return err
 	}
-	err = o.waiting("Removing config... ", func() error {
+	err = o.deploying(ctx, t, "Removing config... ", func(ctx context.Context) error {
 		_, err := t.api.ChangeConfig(ctx, t.app, controller.ConfigChange{Values: unset(o.Keys)})
 		return err
 	})

@@ -21,6 +21,7 @@ type IOStreams struct {
 	in     *bufio.Reader
 	inFD   int // -1 if there is none
 	outTTY bool
+	outFD  int // of a terminal
 }
 
 // newIOStreams uses the process's own streams.
@@ -28,7 +29,7 @@ func newIOStreams(in, out, err *os.File) *IOStreams {
 	return &IOStreams{
 		Out: out, Err: err,
 		in: bufio.NewReader(in), inFD: int(in.Fd()),
-		outTTY: term.IsTerminal(int(out.Fd())),
+		outTTY: term.IsTerminal(int(out.Fd())), outFD: int(out.Fd()),
 	}
 }
 
@@ -40,6 +41,15 @@ func testIOStreams(in string) (s *IOStreams, out, err *bytes.Buffer) {
 
 // IsTTY tells whether the output goes to a terminal.
 func (s *IOStreams) IsTTY() bool { return s.outTTY }
+
+// width is how many columns the terminal has.
+func (s *IOStreams) width() int {
+	columns, _, err := term.GetSize(s.outFD)
+	if err != nil || columns <= 0 {
+		return 80 // it does not say
+	}
+	return columns
+}
 
 // ReadLine asks a question and returns the line that answers it, without its
 // end. At the end of the input the answer is empty.

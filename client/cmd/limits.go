@@ -111,7 +111,7 @@ func (f *Factory) applyLimits(ctx context.Context, app string, cpu bool, limits 
 	if cpu {
 		change = controller.ConfigChange{CPU: limits}
 	}
-	err = f.waiting("Applying limits... ", func() error {
+	err = f.deploying(ctx, t, "Applying limits... ", func(ctx context.Context) error {
 		_, err := t.api.ChangeConfig(ctx, t.app, change)
 		return err
 	})

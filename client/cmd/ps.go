@@ -103,13 +103,13 @@ func runPsScale(ctx context.Context, o *psScaleOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.brew(ctx, t, "Scaling", func() error { return t.api.Scale(ctx, t.app, counts) })
+	return o.brew(ctx, t, "Scaling", func(ctx context.Context) error { return t.api.Scale(ctx, t.app, counts) })
 }
 
 // brew does what takes long to an app's processes, then lists them.
-func (f *Factory) brew(ctx context.Context, t target, what string, fn func() error) error {
+func (f *Factory) brew(ctx context.Context, t target, what string, fn func(context.Context) error) error {
 	started := f.Now()
-	if err := f.waiting(fmt.Sprintf("%s processes... but first, %s!\n", what, f.drink()), fn); err != nil {
+	if err := f.deploying(ctx, t, fmt.Sprintf("%s processes... but first, %s!\n", what, f.drink()), fn); err != nil {
 		return err
 	}
 	f.took(started)
@@ -148,7 +148,7 @@ func runPsRestart(ctx context.Context, o *psRestartOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.brew(ctx, t, "Restarting", func() error {
+	return o.brew(ctx, t, "Restarting", func(ctx context.Context) error {
 		_, err := t.api.Restart(ctx, t.app, parts[0], num)
 		return err
 	})

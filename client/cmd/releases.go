@@ -124,7 +124,7 @@ func runReleasesRollback(ctx context.Context, o *releasesRollbackOptions) error 
 		return err
 	}
 	var made int
-	err = o.waiting(message, func() error {
+	err = o.deploying(ctx, t, message, func(ctx context.Context) error {
 		made, err = t.api.Rollback(ctx, t.app, version)
 		return err
 	})

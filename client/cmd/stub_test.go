@@ -105,6 +105,8 @@ type scene struct {
 	stub *stub
 	in   string
 	tick time.Duration // between two looks at the clock
+
+	every time.Duration // between two looks at a deploy's progress
 }
 
 func newScene(t *testing.T, exchanges ...exchange) *scene {

@@ -91,7 +91,7 @@ func (f *Factory) applyTags(ctx context.Context, app string, tags map[string]any
 	if err != nil {
 		return err
 	}
-	err = f.waiting("Applying tags... ", func() error {
+	err = f.deploying(ctx, t, "Applying tags... ", func(ctx context.Context) error {
 		_, err := t.api.ChangeConfig(ctx, t.app, controller.ConfigChange{Tags: tags})
 		return err
 	})
