@@ -21,6 +21,7 @@ var groups = []group{
 	{"config", "manage an app's environment", true, configVerbs},
 	{"domains", "manage an app's domain names", true, domainsVerbs},
 	{"builds", "deploy images, list what was built", true, buildsVerbs},
+	{"credentials", "manage what an app shows to other registries", true, credentialsVerbs},
 	{"limits", "manage what an app's processes may use", true, limitsVerbs},
 	{"tags", "manage where an app's processes may run", true, tagsVerbs},
 	{"releases", "list an app's releases, go back to one", true, releasesVerbs},

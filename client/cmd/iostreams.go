@@ -121,6 +121,20 @@ func (s *IOStreams) ReadPassword(ctx context.Context, prompt string) (string, er
 	return password, err
 }
 
+// ReadSecret reads a password that comes without being asked for: the whole
+// input but the end of its last line.
+func (s *IOStreams) ReadSecret(ctx context.Context) (string, error) {
+	text, err := s.ReadAll(ctx)
+	if err != nil {
+		return "", err
+	}
+	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+	if text == "" {
+		return "", sentence("No password came on standard input.")
+	}
+	return text, nil
+}
+
 // wait runs read until it is done or ctx ends. A read of a terminal cannot be
 // cancelled: it is left behind for the end of the process, which is near.
 func wait(ctx context.Context, read func() (string, error)) (string, error) {

@@ -43,6 +43,7 @@ var jsonStories = []story{
 	{name: "perms:list, nobody", args: words("perms -a demo --output json"), calls: []exchange{{request: "GET /v1/apps/demo/perms/", status: 200, answer: `{"users":[]}`}}},
 	{name: "perms:list --admin", args: words("perms --admin --output json"), calls: []exchange{{request: "GET /v1/admin/perms/?page_size=100", status: 200, answer: pageJSON(1, `{"username":"bob","is_superuser":true}`)}}},
 	{name: "users:list", args: words("users --output json"), calls: []exchange{{request: "GET /v1/users/?page_size=100", status: 200, answer: pageJSON(1, userJSON)}}},
+	{name: "credentials:list", args: words("credentials --output json"), calls: []exchange{{request: "GET /v1/apps/demo/credentials/?page_size=100", status: 200, answer: pageJSON(1, credentialJSON("quay.io", "robot"))}}},
 	{name: "auth:whoami", args: words("whoami --output json")},
 	{name: "version", args: words("version --output json")},
 	{name: "shortcuts", args: words("shortcuts --output json")},

@@ -141,6 +141,20 @@ func (v *verb) integer(to **int, name, short, value, help string) {
 	})
 }
 
+// passwordStdin adds the flag that takes the password from standard input, so
+// that it is in no list of processes. The name cannot be asked for there too.
+func (v *verb) passwordStdin(to *bool, username *string) {
+	v.boolean(to, "password-stdin", "", "read the password from standard input, all of it but a line end; takes --username")
+	v.newer()
+	v.exclusive = append(v.exclusive, [2]string{"password", "password-stdin"})
+	v.checks = append(v.checks, func() error {
+		if *to && *username == "" {
+			return v.refuse("--password-stdin takes --username")
+		}
+		return nil
+	})
+}
+
 // forApp adds the flag that names the app.
 func (v *verb) forApp(to *string) {
 	v.option(to, "app", "a", "APP", "the app's name; by default that of the git remote, else of the directory")
