@@ -288,9 +288,10 @@ func runAppsDestroy(ctx context.Context, o *appsDestroyOptions) error {
 	if answer == "" {
 		warning := fmt.Sprintf(` !    WARNING: Potentially Destructive Action
  !    This command will destroy the application: %[1]s
+ !    Controller: %[2]s
  !    To proceed, type "%[1]s" or re-run this command with --confirm=%[1]s
 
-> `, t.app)
+> `, t.app, t.Controller)
 		if answer, err = o.IO.ReadLine(ctx, warning); err != nil {
 			return err
 		}
