@@ -34,10 +34,7 @@ var groups = []group{
 	{"shortcuts", "list the shortcuts", false, shortcutsVerbs},
 }
 
-const (
-	usageLine = "Usage: deis <command> [<args>...]"
-	noMatch   = "Found no matching command, try 'deis help'\n" + usageLine
-)
+const usageLine = "Usage: deis <command> [<args>...]"
 
 // call is what the arguments of the program ask for: one of help, plugin and
 // verb, else a refusal.
@@ -108,7 +105,7 @@ func (g group) resolve(f *Factory, word string, args []string) call {
 	case bare:
 		return call{help: g.valid(f)}
 	case v == nil:
-		return call{refusal: noMatch}
+		return call{refusal: noMatch(f, word)}
 	}
 	return call{verb: v, args: args}
 }
