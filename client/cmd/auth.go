@@ -202,6 +202,7 @@ type authLoginOptions struct {
 	*Factory
 	connectOptions
 	Username, Password string
+	PasswordStdin      bool
 }
 
 func newAuthLogin(f *Factory, runF func(context.Context, *authLoginOptions) error) *verb {
@@ -211,10 +212,17 @@ func newAuthLogin(f *Factory, runF func(context.Context, *authLoginOptions) erro
 	o.connectOptions.flags(v)
 	v.option(&o.Username, "username", "", "USERNAME", "the name of the account")
 	v.option(&o.Password, "password", "", "PASSWORD", "its password")
+	v.passwordStdin(&o.PasswordStdin, &o.Username)
 	return action(v, o, runF, runAuthLogin)
 }
 
 func runAuthLogin(ctx context.Context, o *authLoginOptions) error {
+	if o.PasswordStdin {
+		var err error
+		if o.Password, err = o.IO.ReadSecret(ctx); err != nil {
+			return err
+		}
+	}
 	session, err := o.connect(ctx, o.Factory)
 	if err != nil {
 		return err

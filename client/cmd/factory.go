@@ -136,13 +136,16 @@ func (a account) size(limit *int) int {
 type target struct {
 	account
 	app      string
-	detected bool // not named by -a
+	detected bool // named neither by -a nor by DEIS_APP
 }
 
 func (f *Factory) target(ctx context.Context, app string) (target, error) {
 	a, err := f.account()
 	if err != nil {
 		return target{}, err
+	}
+	if app == "" {
+		app = f.Getenv("DEIS_APP") // for CI, where there may be no remote
 	}
 	if app != "" {
 		return target{account: a, app: app}, nil

@@ -157,7 +157,7 @@ func (v *verb) passwordStdin(to *bool, username *string) {
 
 // forApp adds the flag that names the app.
 func (v *verb) forApp(to *string) {
-	v.option(to, "app", "a", "APP", "the app's name; by default that of the git remote, else of the directory")
+	v.option(to, "app", "a", "APP", "the app's name; by default DEIS_APP, else that of the git remote, else of the directory")
 }
 
 // limited adds the flag that bounds a list.
