@@ -26,7 +26,7 @@ type terminal struct {
 	us    *os.File
 	them  *os.File
 	asked chan question
-	done  chan int      // the exit code
+	done  chan int // the exit code
 
 	mu    sync.Mutex
 	more  *sync.Cond
