@@ -31,11 +31,16 @@ var authStories = []story{
 		{request: `POST /v1/auth/register/ {"username":"carol","password":"pw","email":"c@example.com"}`, status: 201}, loginCall}},
 	{name: "register, taken", args: words("register CONTROLLER --username=carol --password=pw --email=c@example.com"), calls: []exchange{probeCall,
 		{request: `POST /v1/auth/register/ {"username":"carol","password":"pw","email":"c@example.com"}`, status: 400, answer: `{"username":["This field must be unique."],"email":["Enter a valid email address."]}`}}, check: session(bob)},
-	{name: "register, no terminal for the password", args: words("register CONTROLLER --username=carol"), calls: []exchange{probeCall}},
+	{name: "register, no terminal for the password", args: words("register CONTROLLER --username=carol"), calls: []exchange{probeCall}, only: inPipe},
+	{name: "register, all asked", args: words("register CONTROLLER"), in: "carol\npw\npw\nc@example.com\n", only: atTerminal, calls: []exchange{probeCall,
+		{request: `POST /v1/auth/register/ {"username":"carol","password":"pw","email":"c@example.com"}`, status: 201}, loginCall}, check: session(carol)},
+	{name: "register, password mistyped", args: words("register CONTROLLER --username=carol"), in: "pw\nwp\n", only: atTerminal, calls: []exchange{probeCall}, check: session(bob)},
 
 	{name: "login", args: words("auth:login CONTROLLER --username=carol --password=pw --ssl-verify=false --ssh-port=10022"), calls: []exchange{probeCall, loginCall},
 		check: session(`{"username":"carol","ssl_verify":false,"controller":"http://controller","token":"new","response_limit":100,"ssh_port":10022}`)},
 	{name: "login by shortcut, asked", args: words("login CONTROLLER/path/?q --password=pw --ssh-port 2222"), in: "carol\n", calls: []exchange{probeCall, loginCall}, check: session(carol)},
+	{name: "login, all asked", args: words("login CONTROLLER"), in: "carol\ntwo words\n", only: atTerminal, calls: []exchange{probeCall,
+		{request: `POST /v1/auth/login/ {"username":"carol","password":"two words"}`, status: 200, answer: `{"token":"new"}`, token: "-"}}, check: session(carol)},
 	{name: "login, refused", args: words("login CONTROLLER --username=carol --password=pw"), calls: []exchange{probeCall,
 		{request: loginCall.request, status: 400, token: "-", answer: `{"non_field_errors":["Unable to log in with provided credentials."]}`}}, check: session(bob)},
 	{name: "login where no controller is", args: words("login CONTROLLER --username=carol --password=pw"), calls: []exchange{{request: "GET /v1/", status: 200, token: "-"}}},
@@ -58,6 +63,10 @@ var authStories = []story{
 	{name: "passwd", args: words("auth:passwd --password=old --new-password=new"), calls: []exchange{{request: `POST /v1/auth/passwd/ {"password":"old","new_password":"new"}`, status: 200, answer: `{"status":"password set"}`}}},
 	{name: "passwd of another", args: words("passwd --username=carol --new-password=new"), calls: []exchange{{request: `POST /v1/auth/passwd/ {"username":"carol","new_password":"new"}`, status: 200}}},
 	{name: "passwd, wrong", args: words("passwd --password=old --new-password=new"), calls: []exchange{{request: `POST /v1/auth/passwd/ {"password":"old","new_password":"new"}`, status: 400, answer: `{"detail":"Current password does not match"}`}}},
+
+	{name: "passwd, no terminal for the password", args: words("passwd"), only: inPipe},
+	{name: "passwd, asked", args: words("passwd"), in: "old\nnew\nnew\n", only: atTerminal, calls: []exchange{{request: `POST /v1/auth/passwd/ {"password":"old","new_password":"new"}`, status: 200}}},
+	{name: "passwd, mistyped", args: words("passwd --password=old"), in: "new\nwen\n", only: atTerminal},
 
 	{name: "whoami", args: words("auth:whoami")},
 	{name: "whoami, nobody", args: words("whoami"), setup: noSession},

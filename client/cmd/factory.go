@@ -20,12 +20,13 @@ type Factory struct {
 	Env []string // KEY=value, as os.Environ
 	Now func() time.Time
 
-	mismatch *string // the API version of a controller that has another
+	pace     time.Duration // of the spinner
+	mismatch *string       // the API version of a controller that has another
 }
 
 // NewFactory makes a Factory.
 func NewFactory(io *IOStreams, env []string) *Factory {
-	return &Factory{IO: io, Env: env, Now: time.Now}
+	return &Factory{IO: io, Env: env, Now: time.Now, pace: spinInterval}
 }
 
 // Getenv is a variable of the environment. Of two the last counts.

@@ -21,6 +21,7 @@ type IOStreams struct {
 	in     *bufio.Reader
 	inFD   int // -1 if there is none
 	outTTY bool
+	hidden func(fd int) ([]byte, error) // reads a line that is not shown
 }
 
 // newIOStreams uses the process's own streams.
@@ -29,6 +30,7 @@ func newIOStreams(in, out, err *os.File) *IOStreams {
 		Out: out, Err: err,
 		in: bufio.NewReader(in), inFD: int(in.Fd()),
 		outTTY: term.IsTerminal(int(out.Fd())),
+		hidden: term.ReadPassword,
 	}
 }
 
@@ -63,7 +65,7 @@ func (s *IOStreams) ReadPassword(ctx context.Context, prompt string) (string, er
 	}
 	fmt.Fprint(s.Out, prompt)
 	password, err := wait(ctx, func() (string, error) {
-		b, err := term.ReadPassword(s.inFD)
+		b, err := s.hidden(s.inFD)
 		return string(b), err
 	})
 	if ctx.Err() != nil {

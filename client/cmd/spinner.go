@@ -20,19 +20,19 @@ func (f *Factory) waiting(message string, fn func() error) error {
 	if !f.IO.IsTTY() {
 		return fn()
 	}
-	stop := spin(f.IO.Out)
+	stop := spin(f.IO.Out, f.pace)
 	defer stop()
 	return fn()
 }
 
 // spin turns until stop is called, which returns when the last frame is gone.
-func spin(out io.Writer) (stop func()) {
+func spin(out io.Writer, pace time.Duration) (stop func()) {
 	quit, ended := make(chan struct{}), make(chan struct{})
 	erase := strings.Repeat("\b", len(frames[0]))
 	fmt.Fprint(out, frames[0])
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(spinInterval)
+		tick := time.NewTicker(pace)
 		defer tick.Stop()
 		for i := 1; ; i++ {
 			select {
