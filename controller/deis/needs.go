@@ -30,6 +30,7 @@ type Tx interface {
 	AppRecords
 	ReleaseRecords
 	ContainerRecords
+	RunRecords
 	CertRecords
 	CredentialRecords
 }
@@ -134,6 +135,16 @@ type ContainerRecords interface {
 	// SetCrashed changes nothing else, and says how many it changed.
 	SetCrashed(ctx context.Context, uuids []string, crashed bool) (changed int, err error)
 	DeleteContainers(ctx context.Context, uuids []string) error
+}
+
+// RunRecords are the one-off containers that controllers are at.
+type RunRecords interface {
+	CreateRun(ctx context.Context, app, uuid string) error
+	// Runs lists those of an app; those of all apps if app is empty.
+	Runs(ctx context.Context, app string) ([]Run, error)
+	// BeatRuns counts up the beats of those that exist.
+	BeatRuns(ctx context.Context, uuids []string) error
+	DeleteRuns(ctx context.Context, uuids []string) error
 }
 
 // CertRecords are certificates. Their private keys go in, and out to the

@@ -3,8 +3,11 @@ package postgres
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/deis/deis/controller/deis"
 )
@@ -249,4 +252,23 @@ func TestKeys(t *testing.T) {
 	}
 	_, err = db.Key(ctx, "bob", "a")
 	is(t, err, deis.NotFound)
+}
+
+// A login by the directory looks at one of many users, not at all of them.
+func TestPersonsAreFoundByAnIndex(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	done(t, db.exec(ctx, `INSERT INTO users (username, email, first_name, last_name, password_hash, superuser)
+		SELECT 'User' || n, '', '', '', 'h', false FROM generate_series(1, 10000) n`, nil))
+	done(t, db.exec(ctx, `ANALYZE users`, nil))
+	for name, statement := range map[string]string{"create": createPerson, "update": updatePerson} {
+		plan := strings.Join(ok(all(ctx, db.records, pgx.RowTo[string], `EXPLAIN `+statement, pgx.NamedArgs{
+			"username": "uSER77", "email": "", "first_name": "", "last_name": "", "password_hash": "h",
+		}))(t), "\n")
+		if !strings.Contains(plan, "users_in_any_case") || strings.Contains(plan, "Seq Scan") {
+			t.Errorf("%s:\n%s", name, plan)
+		}
+	}
+	if u := ok(db.UserOfPerson(ctx, deis.Person{Username: "uSER77", Email: "u@x.org"}, "h"))(t); u.Username != "User77" || u.Email != "u@x.org" {
+		t.Errorf("%+v", u)
+	}
 }
