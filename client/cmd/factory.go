@@ -21,13 +21,14 @@ type Factory struct {
 	Env []string // KEY=value, as os.Environ
 	Now func() time.Time
 
-	mismatch atomic.Pointer[string] // the API version of a controller that has another
+	pace     time.Duration          // of the spinner
 	every    time.Duration          // between two looks at a deploy's progress
+	mismatch atomic.Pointer[string] // the API version of a controller that has another
 }
 
 // NewFactory makes a Factory.
 func NewFactory(io *IOStreams, env []string) *Factory {
-	return &Factory{IO: io, Env: env, Now: time.Now, every: progressInterval}
+	return &Factory{IO: io, Env: env, Now: time.Now, pace: spinInterval, every: progressInterval}
 }
 
 // Getenv is a variable of the environment. Of two the last counts.

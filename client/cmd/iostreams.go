@@ -26,7 +26,8 @@ type IOStreams struct {
 	patience time.Duration // how long InputComes waits for a pipe
 
 	outTTY bool
-	outFD  int // of a terminal
+	outFD  int                          // of a terminal
+	hidden func(fd int) ([]byte, error) // reads a line that is not shown
 }
 
 // newIOStreams uses the process's own streams.
@@ -35,6 +36,7 @@ func newIOStreams(in, out, err *os.File) *IOStreams {
 		Out: out, Err: err,
 		in: bufio.NewReader(in), inFD: int(in.Fd()), piped: piped(in), patience: 10 * time.Second,
 		outTTY: term.IsTerminal(int(out.Fd())), outFD: int(out.Fd()),
+		hidden: term.ReadPassword,
 	}
 }
 
@@ -111,7 +113,7 @@ func (s *IOStreams) ReadPassword(ctx context.Context, prompt string) (string, er
 	}
 	fmt.Fprint(s.Out, prompt)
 	password, err := wait(ctx, func() (string, error) {
-		b, err := term.ReadPassword(s.inFD)
+		b, err := s.hidden(s.inFD)
 		return string(b), err
 	})
 	if ctx.Err() != nil {

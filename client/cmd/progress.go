@@ -47,7 +47,7 @@ func (f *Factory) deploying(ctx context.Context, t target, message string, fn fu
 func (f *Factory) progress(ctx context.Context, t target, message string) (stop func()) {
 	var seen atomic.Pointer[string]
 	room := f.IO.width() - len(message[strings.LastIndexByte(message, '\n')+1:]) - len(frames[0]) - 1
-	unspin := spin(f.IO.Out, func() string {
+	unspin := spin(f.IO.Out, f.pace, func() string {
 		text := seen.Load()
 		if text == nil || *text == "" || len(*text)+1 > room {
 			return "" // a line that wraps cannot be erased

@@ -35,17 +35,14 @@ func onScreen(written string) string {
 	return strings.Join(lines, "\n")
 }
 
-// all waits for the end of the command and is everything it has shown.
-func (tt *terminal) all(code int) string {
+// rest waits for the end of the command and is what it has shown.
+func (tt *terminal) rest(code int) string {
 	tt.t.Helper()
 	tt.exit(code)
-	tt.them.Close()
-	tt.mu.Lock()
-	defer tt.mu.Unlock()
-	for !tt.ended {
-		tt.more.Wait()
+	if _, err := tt.them.WriteString(end); err != nil {
+		tt.t.Fatal(err)
 	}
-	return tt.shown.String()
+	return tt.until(end)
 }
 
 // TestProgressAtTerminal: behind the spinner stands how far a deploy is, and
@@ -61,13 +58,10 @@ func TestProgressAtTerminal(t *testing.T) {
 	}, pageJSON(2, processJSON("web", 1, "up", "v4"), processJSON("web", 1, "created", "v5")), `no JSON`,
 		pageJSON(3, processJSON("web", 1, "up", "v4"), processJSON("web", 1, "up", "v5"), processJSON("worker", 1, "created", "v5")))
 	tt := s.start(t.Context(), "config:set", "A=1", "-a", "demo")
-	tt.mu.Lock()
-	for !strings.Contains(tt.shown.String(), " web 1/1, worker 0/1 up (v5)") && !tt.ended {
-		tt.more.Wait()
-	}
-	tt.mu.Unlock()
+	const said = "web 1/1, worker 0/1 up (v5)"
+	tt.until(said)
 	close(release)
-	written := tt.all(exitOK)
+	written := tt.rest(exitOK)
 	if got := onScreen(written); got != before+after {
 		t.Errorf("left on the screen: %q, of %q", got, written)
 	}
@@ -91,9 +85,11 @@ func TestNoRoomForProgress(t *testing.T) {
 		fmt.Fprint(w, `{"detail":"no"}`)
 	}, pageJSON(20, many...))
 	tt := s.start(t.Context(), "ps:scale", "web=1", "-a", "demo")
-	tt.expect(`\.o\.`) // the third frame: there have been looks
+	for looked.Load() < 5 {
+		tt.expect(`\.o\.`) // one of the frames, time and again
+	}
 	close(release)
-	written := tt.all(exitFailed)
+	written := tt.rest(exitFailed)
 	if looked.Load() == 0 || strings.Contains(written, "type") {
 		t.Errorf("%d looks, %q", looked.Load(), written)
 	}
@@ -110,7 +106,7 @@ func TestInterruptedDeployAtTerminal(t *testing.T) {
 		interrupt()
 		<-r.Context().Done()
 	})
-	written := s.start(ctx, "ps:scale", "web=1", "-a", "demo").all(exitInterrupted)
+	written := s.start(ctx, "ps:scale", "web=1", "-a", "demo").rest(exitInterrupted)
 	if want := "Scaling processes... but first, coffee!\n...\n" + goesOn; onScreen(written) != want {
 		t.Errorf("%q, want %q", written, want)
 	}

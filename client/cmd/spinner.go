@@ -20,19 +20,19 @@ func (f *Factory) waiting(message string, fn func() error) error {
 	if !f.IO.IsTTY() {
 		return fn()
 	}
-	stop := spin(f.IO.Out, nil)
+	stop := spin(f.IO.Out, f.pace, nil)
 	defer stop()
 	return fn()
 }
 
 // spin turns until stop is called, which returns when the last frame is gone.
 // note, unless nil, is what to say behind a frame.
-func spin(out io.Writer, note func() string) (stop func()) {
+func spin(out io.Writer, pace time.Duration, note func() string) (stop func()) {
 	quit, ended := make(chan struct{}), make(chan struct{})
 	fmt.Fprint(out, frames[0])
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(spinInterval)
+		tick := time.NewTicker(pace)
 		defer tick.Stop()
 		behind := ""
 		for i := 1; ; i++ {
