@@ -4,9 +4,10 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/deis/deis/client/controller"
 	"github.com/deis/deis/client/settings"
@@ -20,8 +21,9 @@ type Factory struct {
 	Env []string // KEY=value, as os.Environ
 	Now func() time.Time
 
-	pace     time.Duration // of the spinner
-	mismatch *string       // the API version of a controller that has another
+	pace     time.Duration     // of the spinner
+	session  *settings.Session // whose controller is asked
+	mismatch *string           // the API version of a controller that has another
 }
 
 // NewFactory makes a Factory.
@@ -81,7 +83,7 @@ func (f *Factory) Client(s *settings.Session) (*controller.Client, error) {
 
 // trust is the system's certificates and those in a file.
 func trust(caFile string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(caFile)
+	pem, err := readText(caFile)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +91,7 @@ func trust(caFile string) (*x509.CertPool, error) {
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	if !pool.AppendCertsFromPEM(pem) {
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
 		return nil, fmt.Errorf("%s holds no certificate", caFile)
 	}
 	return pool, nil
@@ -118,6 +120,7 @@ func (f *Factory) account() (account, error) {
 	if err != nil {
 		return account{}, err
 	}
+	f.session = session
 	client, err := f.Client(session)
 	return account{session, client}, err
 }
@@ -142,11 +145,16 @@ func (f *Factory) target(ctx context.Context, app string) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	if app != "" {
-		return target{account: a, app: app}, nil
+	detected := app == ""
+	if detected {
+		if app, err = a.DetectApp(ctx, f.Git()); err != nil {
+			return target{}, err
+		}
 	}
-	app, err = a.DetectApp(ctx, f.Git())
-	return target{account: a, app: app, detected: true}, err
+	if strings.ContainsFunc(app, unicode.IsControl) || !utf8.ValidString(app) {
+		return target{}, fmt.Errorf("%q is not the name of an app", app)
+	}
+	return target{account: a, app: app, detected: detected}, nil
 }
 
 // printf writes to the command's output.

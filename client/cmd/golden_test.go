@@ -35,6 +35,7 @@ func TestGolden(t *testing.T) {
 		{"releases", releasesStories}, {"certs", certsStories}, {"keys", keysStories},
 		{"perms", permsStories}, {"users", usersStories}, {"limits", limitsStories},
 		{"tags", tagsStories}, {"git", gitStories}, {"other", otherStories},
+		{"bad", badStories},
 	} {
 		t.Run(g.name, func(t *testing.T) { golden(t, g.name, g.stories) })
 	}

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,7 @@ func (c *Client) CreateApp(ctx context.Context, id string) (App, error) {
 	}
 	var app App
 	err := c.do(ctx, http.MethodPost, "/v1/apps/", body, &app)
-	return app, err
+	return app, c.known(err, app.ID)
 }
 
 // App describes an app.
@@ -34,7 +35,16 @@ func (c *Client) App(ctx context.Context, id string) (App, error) {
 		return app, err
 	}
 	err = c.do(ctx, http.MethodGet, p, nil, &app)
-	return app, err
+	return app, c.known(err, app.ID)
+}
+
+// known refuses what answers for a noun of the API and has none of its fields:
+// id is one that all of them have.
+func (c *Client) known(err error, id string) error {
+	if err == nil && id == "" {
+		err = c.notAPI(errors.New("it has none of the fields"))
+	}
+	return err
 }
 
 // DestroyApp removes an app with everything it has.

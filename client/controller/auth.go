@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 )
 
@@ -20,6 +21,9 @@ func (c *Client) Login(ctx context.Context, name, password string) (string, erro
 		Username string `json:"username"`
 		Password string `json:"password"`
 	}{name, password}, &token)
+	if err == nil && token.Token == "" {
+		err = c.notAPI(errNoToken)
+	}
 	return token.Token, err
 }
 
@@ -76,5 +80,13 @@ func (c *Client) regenerate(ctx context.Context, body any) (string, error) {
 		return "", nil
 	}
 	err := json.Unmarshal(answer, &token)
+	if err == nil && token.Token == "" {
+		err = errNoToken
+	}
+	if err != nil {
+		err = c.notAPI(err)
+	}
 	return token.Token, err
 }
+
+var errNoToken = errors.New("it has no token")

@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"unicode/utf8"
 )
 
 // Config is an app's environment, limits and tags.
@@ -13,7 +15,7 @@ func (c *Client) Config(ctx context.Context, app string) (Config, error) {
 		return config, err
 	}
 	err = c.do(ctx, http.MethodGet, p, nil, &config)
-	return config, err
+	return config, c.known(err, config.UUID)
 }
 
 // ChangeConfig sets the values that are given and unsets those that are nil,
@@ -25,6 +27,11 @@ func (c *Client) ChangeConfig(ctx context.Context, app string, change ConfigChan
 	if err != nil {
 		return config, err
 	}
+	for key, value := range change.Values {
+		if text, ok := value.(string); ok && !utf8.ValidString(text) {
+			return config, fmt.Errorf("the value of %s is not text in UTF-8", key) // JSON would change it
+		}
+	}
 	err = c.do(ctx, http.MethodPost, p, change, &config)
-	return config, err
+	return config, c.known(err, config.UUID)
 }
