@@ -7,12 +7,15 @@ import (
 	"net/http"
 )
 
-// Register creates a user.
+// Register creates a user. Where registration is for administrators only, it
+// takes the token of one.
 func (c *Client) Register(ctx context.Context, r Registration) error {
 	return c.do(ctx, http.MethodPost, "/v1/auth/register/", r, nil)
 }
 
-// Login returns the user's token.
+// Login returns the user's token, for Options of the Clients to come. It needs
+// none itself. A wrong password is an *Error with status 400, the eleventh
+// within a short time one with status 429.
 func (c *Client) Login(ctx context.Context, name, password string) (string, error) {
 	var token struct {
 		Token string `json:"token"`
@@ -31,7 +34,7 @@ func (c *Client) Login(ctx context.Context, name, password string) (string, erro
 // administrator may leave out the old password.
 type Passwd struct {
 	Username    string `json:"username,omitempty"`
-	Password    string `json:"password,omitempty"`
+	Password    string `json:"password,omitempty"` // the present one
 	NewPassword string `json:"new_password"`
 }
 
@@ -40,7 +43,8 @@ func (c *Client) SetPassword(ctx context.Context, p Passwd) error {
 	return c.do(ctx, http.MethodPost, "/v1/auth/passwd/", p, nil)
 }
 
-// CancelUser removes a user; without a name, the caller.
+// CancelUser removes a user; without a name, the caller. Who still owns apps is
+// kept: an *Error with status 409.
 func (c *Client) CancelUser(ctx context.Context, name string) error {
 	var body any
 	if name != "" {

@@ -218,6 +218,24 @@ func list[T any](ctx context.Context, c *Client, path string, size int) (Page[T]
 	return page, err
 }
 
+// Next asks for the page behind p, of the same size. Behind the last one there
+// is one without results.
+func Next[T any](ctx context.Context, c *Client, p Page[T]) (Page[T], error) {
+	next := Page[T]{Count: p.Count, Results: []T{}}
+	if p.Next == nil {
+		return next, nil
+	}
+	u, err := url.Parse(*p.Next)
+	if err != nil {
+		return next, c.notAPI(err)
+	}
+	err = c.do(ctx, http.MethodGet, u.RequestURI(), nil, &next) // of this controller, whatever host it names
+	if err == nil && next.Results == nil {
+		err = c.notAPI(errors.New("it has no results"))
+	}
+	return next, err
+}
+
 // maxName bounds the names in a path; all the API's are shorter.
 const maxName = 1024
 

@@ -19,8 +19,10 @@ func (c *Client) Config(ctx context.Context, app string) (Config, error) {
 }
 
 // ChangeConfig sets the values that are given and unsets those that are nil,
-// which makes a release. The answer's Values hold DEIS_RELEASE if that release
-// runs something.
+// makes a release of it, and returns when that runs. Values and Tags are
+// strings; Memory is such as "512M", CPU a number of shares of 1024. The answer
+// is the whole config; its Values hold DEIS_RELEASE, such as "v3", if that
+// release runs something.
 func (c *Client) ChangeConfig(ctx context.Context, app string, change ConfigChange) (Config, error) {
 	var config Config
 	p, err := path("/v1/apps/%s/config/", app)

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -15,6 +16,13 @@ import (
 type Error struct {
 	Status int    // of HTTP, from 300 on
 	Body   []byte // the first MiB
+}
+
+// IsNotFound tells the error of a name that nothing has, or nothing that the
+// user may know of.
+func IsNotFound(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) && refused.Status == http.StatusNotFound
 }
 
 // Error is what Deis v1 printed, and what scripts look for: an empty line, the

@@ -29,8 +29,8 @@ func (c *Client) Release(ctx context.Context, app string, version int) (Release,
 	return release, c.known(err, release.UUID)
 }
 
-// Rollback makes a new release like an older one, and returns its version. A
-// nil version means the release before the current one.
+// Rollback makes a new release like an older one, and returns its version when
+// it runs. A nil version means the release before the current one.
 func (c *Client) Rollback(ctx context.Context, app string, version *int) (int, error) {
 	p, err := path("/v1/apps/%s/releases/rollback/", app)
 	if err != nil {
