@@ -32,6 +32,7 @@ func setup(env *testscript.Env) error {
 	for k, v := range map[string]string{
 		"APP": "app-" + id, "OTHER": "other-" + id, "ID": id, "CONTROLLER": stage.Controller(), "DOMAIN": "localhost",
 		"SSH_PORT": stage.Env["SSH_PORT"], "REGISTRY": "127.0.0.1:" + stage.Env["REGISTRY_PORT"], "PLATFORM": stage.Name,
+		"IMAGES":     stage.images.address,
 		"GOMODCACHE": os.Getenv("GOMODCACHE"),
 	} {
 		env.Setenv(k, v)
