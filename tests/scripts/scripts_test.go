@@ -69,9 +69,14 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-func TestStories(t *testing.T) {
+func TestStories(t *testing.T) { stories(t, ".") }
+
+// TestAlone holds the stories that are about all users at once.
+func TestAlone(t *testing.T) { stories(t, "alone") }
+
+func stories(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 ".",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
