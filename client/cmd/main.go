@@ -96,6 +96,8 @@ func (f *Factory) fail(ctx context.Context, err error) int {
 	var code exitCode
 	var usage *usageError
 	var because *prefixed
+	var left *unattended
+	errors.As(err, &left)
 	switch {
 	case err == nil:
 		return exitOK
@@ -105,11 +107,20 @@ func (f *Factory) fail(ctx context.Context, err error) int {
 		fmt.Fprintln(f.IO.Err, usage)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(f.IO.Err)
+		f.advise(left)
 		return exitInterrupted
 	case errors.As(err, &because):
 		fmt.Fprintf(f.IO.Err, "%sError: %s\n", because.prefix, because.err)
 	default:
 		fmt.Fprintf(f.IO.Err, "Error: %s\n", err)
+		f.advise(left)
 	}
 	return exitFailed
+}
+
+// advise says what becomes of a deploy that is not waited for, if there is one.
+func (f *Factory) advise(left *unattended) {
+	if left != nil {
+		fmt.Fprintln(f.IO.Err, left.advice())
+	}
 }
