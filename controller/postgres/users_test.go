@@ -245,8 +245,11 @@ func TestKeys(t *testing.T) {
 	if got := names(all, func(k deis.Key) string { return k.ID }); got != "[bob@home a]" || n != 2 || err != nil {
 		t.Error(got, n, err)
 	}
-	is(t, db.DeleteKey(ctx, "al", "a"), deis.NotFound)
-	done(t, db.DeleteKey(ctx, "bob", "a"))
+	_, err = db.DeleteKey(ctx, "al", "a")
+	is(t, err, deis.NotFound)
+	if gone := ok(db.DeleteKey(ctx, "bob", "a"))(t); gone.Owner != "bob" || gone.ID != "a" {
+		t.Errorf("%+v", gone)
+	}
 	_, err = db.Key(ctx, "bob", "a")
 	is(t, err, deis.NotFound)
 }
