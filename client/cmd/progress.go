@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,8 +139,7 @@ func (u *unattended) advice() string {
 // is one, a cut connection and a router that lost the controller are not.
 func attend(t target, err error) error {
 	var answer *controller.Error
-	var call *url.Error
-	var broken net.Error
+	var broken *controller.ConnectError
 	switch {
 	case err == nil:
 		return nil
@@ -154,11 +150,8 @@ func attend(t target, err error) error {
 		return err
 	case errors.Is(err, context.Canceled):
 		return &unattended{t.app, err}
-	case errors.As(err, &call):
-		err = call.Err
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &broken):
-	default:
-		return err
+	case errors.As(err, &broken) && broken.Cut():
+		return &unattended{t.app, err}
 	}
-	return &unattended{t.app, fmt.Errorf("the connection to %s was cut: %w", t.Controller, err)}
+	return err
 }
