@@ -32,7 +32,9 @@ func (c *connectOptions) flags(v *verb) {
 	v.required(&c.Controller, "<controller>", "the controller's address, such as https://deis.example.com or deis.example.com:8000")
 	v.option(&c.SSLVerify, "ssl-verify", "", "BOOL", "false to accept any certificate of the controller's; true by default")
 	v.option(&c.CAFile, "ca-file", "", "FILE", "a file with certificates (PEM) to trust beside the system's")
+	v.newer()
 	v.integer(&c.SSHPort, "ssh-port", "", "N", "the port that 'git push' goes to; 2222 by default")
+	v.newer()
 	v.checks = append(v.checks, func() error {
 		switch {
 		case c.SSLVerify != "true" && c.SSLVerify != "false":
@@ -203,6 +205,7 @@ type authLoginOptions struct {
 	*Factory
 	connectOptions
 	Username, Password string
+	PasswordStdin      bool
 }
 
 func newAuthLogin(f *Factory, runF func(context.Context, *authLoginOptions) error) *verb {
@@ -212,10 +215,17 @@ func newAuthLogin(f *Factory, runF func(context.Context, *authLoginOptions) erro
 	o.connectOptions.flags(v)
 	v.option(&o.Username, "username", "", "USERNAME", "the name of the account")
 	v.option(&o.Password, "password", "", "PASSWORD", "its password")
+	v.passwordStdin(&o.PasswordStdin, &o.Username)
 	return action(v, o, runF, runAuthLogin)
 }
 
 func runAuthLogin(ctx context.Context, o *authLoginOptions) error {
+	if o.PasswordStdin {
+		var err error
+		if o.Password, err = o.IO.ReadSecret(ctx); err != nil {
+			return err
+		}
+	}
 	session, err := o.connect(ctx, o.Factory)
 	if err != nil {
 		return err
@@ -279,11 +289,22 @@ func runAuthPasswd(ctx context.Context, o *authPasswdOptions) error {
 	return nil
 }
 
-type authWhoamiOptions struct{ *Factory }
+type authWhoamiOptions struct {
+	*Factory
+	Output string
+}
+
+// identity is a session as auth:whoami shows it in JSON: without the token.
+type identity struct {
+	Username   string `json:"username"`
+	Controller string `json:"controller"`
+}
 
 func newAuthWhoami(f *Factory, runF func(context.Context, *authWhoamiOptions) error) *verb {
+	o := &authWhoamiOptions{Factory: f}
 	v := newVerb("auth:whoami", "print who is logged in", "Prints who is logged in, and where.")
-	return action(v, &authWhoamiOptions{f}, runF, runAuthWhoami)
+	v.printed(&o.Output)
+	return action(v, o, runF, runAuthWhoami)
 }
 
 func runAuthWhoami(_ context.Context, o *authWhoamiOptions) error {
@@ -291,8 +312,9 @@ func runAuthWhoami(_ context.Context, o *authWhoamiOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("You are %s at %s\n", s.Username, s.Controller)
-	return nil
+	return o.show(o.Output, identity{s.Username, s.Controller}, func() {
+		o.printf("You are %s at %s\n", s.Username, s.Controller)
+	})
 }
 
 type authCancelOptions struct {

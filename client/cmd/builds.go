@@ -17,8 +17,8 @@ func buildsVerbs(f *Factory) []*verb {
 
 type buildsListOptions struct {
 	*Factory
-	App   string
-	Limit *int
+	App, Output string
+	Limit       *int
 }
 
 func newBuildsList(f *Factory, runF func(context.Context, *buildsListOptions) error) *verb {
@@ -26,6 +26,7 @@ func newBuildsList(f *Factory, runF func(context.Context, *buildsListOptions) er
 	v := newVerb("builds:list", "list an app's builds", "Lists an app's builds, the newest first.")
 	v.forApp(&o.App)
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runBuildsList)
 }
 
@@ -38,11 +39,12 @@ func runBuildsList(ctx context.Context, o *buildsListOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== %s Builds%s\n", t.app, count(page))
-	for _, b := range page.Results {
-		o.printf("%s %s\n", b.UUID, b.Created)
-	}
-	return nil
+	return o.show(o.Output, list(page), func() {
+		o.printf("=== %s Builds%s\n", t.app, count(page))
+		for _, b := range page.Results {
+			o.printf("%s %s\n", b.UUID, b.Created)
+		}
+	})
 }
 
 type buildsCreateOptions struct {
@@ -69,7 +71,7 @@ func runBuildsCreate(ctx context.Context, o *buildsCreateOptions) error {
 	if err != nil {
 		return err
 	}
-	err = o.waiting("Creating build... ", func() error {
+	err = o.deploying(ctx, t, "Creating build... ", func(ctx context.Context) error {
 		return t.api.CreateBuild(ctx, t.app, controller.NewBuild{Image: o.Image, Procfile: procfile})
 	})
 	if err != nil {

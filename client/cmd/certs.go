@@ -16,13 +16,15 @@ func certsVerbs(f *Factory) []*verb {
 
 type certsListOptions struct {
 	*Factory
-	Limit *int
+	Limit  *int
+	Output string
 }
 
 func newCertsList(f *Factory, runF func(context.Context, *certsListOptions) error) *verb {
 	o := &certsListOptions{Factory: f}
 	v := newVerb("certs:list", "list your certificates", "Lists your TLS certificates and when they expire.")
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runCertsList)
 }
 
@@ -35,17 +37,16 @@ func runCertsList(ctx context.Context, o *certsListOptions) error {
 	if err != nil {
 		return err
 	}
-	if len(page.Results) == 0 {
-		o.printf("No certs\n")
-		return nil
-	}
-	o.printCerts(page.Results)
-	return nil
+	return o.show(o.Output, list(page), func() { o.printCerts(page.Results) })
 }
 
 // printCerts is a table of names and expiries; of two of a name the last
 // counts.
 func (f *Factory) printCerts(certs []controller.Cert) {
+	if len(certs) == 0 {
+		f.printf("No certs\n")
+		return
+	}
 	const gap = "     "
 	name, expiry := len("Common Name"), len("Expires")
 	expires := map[string]string{}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -21,14 +22,15 @@ type Factory struct {
 	Env []string // KEY=value, as os.Environ
 	Now func() time.Time
 
-	pace     time.Duration     // of the spinner
-	session  *settings.Session // whose controller is asked
-	mismatch *string           // the API version of a controller that has another
+	pace     time.Duration          // of the spinner
+	every    time.Duration          // between two looks at a deploy's progress
+	session  *settings.Session      // whose controller is asked
+	mismatch atomic.Pointer[string] // the API version of a controller that has another
 }
 
 // NewFactory makes a Factory.
 func NewFactory(io *IOStreams, env []string) *Factory {
-	return &Factory{IO: io, Env: env, Now: time.Now, pace: spinInterval}
+	return &Factory{IO: io, Env: env, Now: time.Now, pace: spinInterval, every: progressInterval}
 }
 
 // Getenv is a variable of the environment. Of two the last counts.
@@ -69,7 +71,7 @@ func (f *Factory) Save(s *settings.Session) error {
 func (f *Factory) Client(s *settings.Session) (*controller.Client, error) {
 	o := controller.Options{
 		URL: s.Controller, Token: s.Token, Insecure: !s.SSLVerify,
-		OnVersion: func(server string) { f.mismatch = &server },
+		OnVersion: func(server string) { f.mismatch.Store(&server) },
 	}
 	if s.CAFile != "" {
 		pool, err := trust(s.CAFile)
@@ -100,13 +102,14 @@ func trust(caFile string) (*x509.CertPool, error) {
 // warnVersion tells, once and where no script reads it, that the controller
 // has another API.
 func (f *Factory) warnVersion() {
-	if f.mismatch == nil {
+	server := f.mismatch.Load()
+	if server == nil {
 		return
 	}
 	fmt.Fprintf(f.IO.Err, `!    WARNING: Client and server API versions do not match. Please consider upgrading.
 !    Client version: %s
 !    Server version: %s
-`, version.API, *f.mismatch)
+`, version.API, *server)
 }
 
 // account is what commands about the user or the platform need.
@@ -137,13 +140,16 @@ func (a account) size(limit *int) int {
 type target struct {
 	account
 	app      string
-	detected bool // not named by -a
+	detected bool // named neither by -a nor by DEIS_APP
 }
 
 func (f *Factory) target(ctx context.Context, app string) (target, error) {
 	a, err := f.account()
 	if err != nil {
 		return target{}, err
+	}
+	if app == "" {
+		app = f.Getenv("DEIS_APP") // for CI, where there may be no remote
 	}
 	detected := app == ""
 	if detected {

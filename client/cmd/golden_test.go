@@ -35,6 +35,7 @@ func TestGolden(t *testing.T) {
 		{"releases", releasesStories}, {"certs", certsStories}, {"keys", keysStories},
 		{"perms", permsStories}, {"users", usersStories}, {"limits", limitsStories},
 		{"tags", tagsStories}, {"git", gitStories}, {"other", otherStories},
+		{"credentials", credentialsStories}, {"json", jsonStories},
 		{"bad", badStories},
 	} {
 		t.Run(g.name, func(t *testing.T) { golden(t, g.name, g.stories) })
@@ -93,6 +94,9 @@ var gitStories = []story{
 	{name: "remote", args: words("git:remote -a demo"), setup: initGit, check: remotes("deis\tssh://git@127.0.0.1:2222/demo.git")},
 	{name: "remote of the directory's app", args: words("git:remote -r prod"), setup: initGit, check: remotes("prod\tssh://git@127.0.0.1:2222/demo.git")},
 	{name: "remote exists", args: words("git:remote -a demo"), setup: gitRemote("deis", "ssh://git@elsewhere/x.git"), check: remotes("deis\tssh://git@elsewhere/x.git")},
+	{name: "remote replaced", args: words("git:remote -f -a demo"), setup: gitRemote("deis", "ssh://git@elsewhere/x.git"), check: remotes("deis\tssh://git@127.0.0.1:2222/demo.git")},
+	{name: "nothing to replace", args: words("git:remote --force -a demo -r prod"), setup: gitRemote("deis", "ssh://git@elsewhere/x.git"), check: remotes("deis\tssh://git@elsewhere/x.git", "prod\tssh://git@127.0.0.1:2222/demo.git")},
+	{name: "nothing to replace, no repository", args: words("git:remote --force -a demo")},
 	{name: "no repository", args: words("git:remote -a demo")},
 	{name: "other SSH port", args: words("git:remote -a demo"), setup: func(s *scene) { profile(`,"ssh_port":10022`)(s); initGit(s) }, check: remotes("deis\tssh://git@127.0.0.1:10022/demo.git")},
 	{name: "not logged in", args: words("git:remote"), setup: noSession},

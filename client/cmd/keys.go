@@ -20,13 +20,15 @@ func keysVerbs(f *Factory) []*verb {
 
 type keysListOptions struct {
 	*Factory
-	Limit *int
+	Limit  *int
+	Output string
 }
 
 func newKeysList(f *Factory, runF func(context.Context, *keysListOptions) error) *verb {
 	o := &keysListOptions{Factory: f}
 	v := newVerb("keys:list", "list your SSH keys", "Lists the SSH keys that may push for you.")
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runKeysList)
 }
 
@@ -39,12 +41,13 @@ func runKeysList(ctx context.Context, o *keysListOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== %s Keys%s\n", a.Username, count(page))
-	slices.SortStableFunc(page.Results, func(a, b controller.Key) int { return strings.Compare(a.ID, b.ID) })
-	for _, key := range page.Results {
-		o.printf("%s %s\n", key.ID, excerpt(key.Public))
-	}
-	return nil
+	return o.show(o.Output, list(page), func() {
+		o.printf("=== %s Keys%s\n", a.Username, count(page))
+		slices.SortStableFunc(page.Results, func(a, b controller.Key) int { return strings.Compare(a.ID, b.ID) })
+		for _, key := range page.Results {
+			o.printf("%s %s\n", key.ID, excerpt(key.Public))
+		}
+	})
 }
 
 // excerpt is the first 16 and the last 10 characters of a public key, or all

@@ -96,6 +96,8 @@ func (f *Factory) fail(ctx context.Context, err error) int {
 	var code exitCode
 	var usage *usageError
 	var because *prefixed
+	var left *unattended
+	errors.As(err, &left)
 	switch {
 	case err == nil:
 		return exitOK
@@ -105,13 +107,22 @@ func (f *Factory) fail(ctx context.Context, err error) int {
 		f.complain("%s\n", usage)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(f.IO.Err)
+		f.advise(left)
 		return exitInterrupted
 	case errors.As(err, &because):
 		f.complain("%sError: %s\n", because.prefix, because.err)
 		f.hint(err)
 	default:
 		f.complain("Error: %s\n", err)
+		f.advise(left)
 		f.hint(err)
 	}
 	return exitFailed
+}
+
+// advise says what becomes of a deploy that is not waited for, if there is one.
+func (f *Factory) advise(left *unattended) {
+	if left != nil {
+		fmt.Fprintln(f.IO.Err, left.advice())
+	}
 }

@@ -187,7 +187,7 @@ func TestSpinnerAtTerminal(t *testing.T) {
 func TestSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		stop := spin(&out, spinInterval)
+		stop := spin(&out, spinInterval, nil)
 		time.Sleep(4*spinInterval + spinInterval/2) // of the bubble's clock
 		synctest.Wait()
 		stop()

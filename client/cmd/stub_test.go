@@ -118,6 +118,8 @@ type scene struct {
 	alias []string             // names in arguments, each with what it stands for
 	in    string               // what is typed or piped in
 	tick  time.Duration        // between two looks at the clock
+
+	every time.Duration // between two looks at a deploy's progress
 }
 
 func newScene(t *testing.T, exchanges ...exchange) *scene {
@@ -171,7 +173,10 @@ func (s *scene) factory(io *IOStreams) *Factory {
 		now = now.Add(s.tick)
 		return now
 	}
-	f.pace = time.Hour
+	f.pace, f.every = time.Hour, time.Hour
+	if s.every > 0 {
+		f.pace, f.every = s.every, s.every
+	}
 	return f
 }
 

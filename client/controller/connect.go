@@ -58,7 +58,7 @@ func (e *ConnectError) Error() string {
 		return fmt.Sprintf("%s cannot be reached: no such host: %s", whom, name.Name)
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("%s cannot be reached: connection refused", whom)
-	case e.cut():
+	case e.Cut():
 		return fmt.Sprintf("the connection to %s was cut: %v", whom, cause)
 	case errors.As(e.Err, &late) && late.Timeout():
 		return fmt.Sprintf("%s cannot be reached: it does not answer", whom)
@@ -66,8 +66,9 @@ func (e *ConnectError) Error() string {
 	return fmt.Sprintf("%s cannot be reached: %v", whom, cause)
 }
 
-// cut tells whether there was a connection.
-func (e *ConnectError) cut() bool {
+// Cut tells whether there was a connection, so that what was asked for may have
+// been done.
+func (e *ConnectError) Cut() bool {
 	var at *net.OpError
 	return errors.Is(e.Err, io.EOF) || errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, syscall.ECONNRESET) ||
 		errors.As(e.Err, &at) && (at.Op == "read" || at.Op == "write")

@@ -89,20 +89,25 @@ var routes = map[string]struct {
 	"DELETE /v1/apps/{app}/domains/{domain}": {"RemoveDomain", func(ctx context.Context, c *Client) error { return c.RemoveDomain(ctx, "{app}", "{domain}") }},
 	"GET /v1/apps/{app}/perms":               {"AppPerms", func(ctx context.Context, c *Client) error { _, err := c.AppPerms(ctx, "{app}"); return err }},
 	"POST /v1/apps/{app}/perms":              {"GrantApp", func(ctx context.Context, c *Client) error { return c.GrantApp(ctx, "{app}", "u") }},
+	"GET /v1/apps/{app}/credentials":         {"ListCredentials", func(ctx context.Context, c *Client) error { _, err := c.ListCredentials(ctx, "{app}", 1); return err }},
+	"POST /v1/apps/{app}/credentials": {"SetCredential", func(ctx context.Context, c *Client) error {
+		_, err := c.SetCredential(ctx, "{app}", "quay.io", "u", "p")
+		return err
+	}},
+	"DELETE /v1/apps/{app}/credentials/{registry}": {"RemoveCredential", func(ctx context.Context, c *Client) error {
+		return c.RemoveCredential(ctx, "{app}", "{registry}")
+	}},
 	"DELETE /v1/apps/{app}/perms/{username}": {"RevokeApp", func(ctx context.Context, c *Client) error { return c.RevokeApp(ctx, "{app}", "{username}") }},
 }
 
 // notCalled are the endpoints that no method is for, and why.
 var notCalled = map[string]string{
-	"GET /healthz":                                 "for who watches over the controller",
-	"POST /v1/hooks/push":                          "the builder's",
-	"POST /v1/hooks/config":                        "the builder's",
-	"POST /v1/hooks/build":                         "the builder's",
-	"POST /v1/hooks/builds":                        "the builder's",
-	"GET /v1/apps/{app}/run/stream":                "not there yet",
-	"GET /v1/apps/{app}/credentials":               "not there yet",
-	"POST /v1/apps/{app}/credentials":              "not there yet",
-	"DELETE /v1/apps/{app}/credentials/{registry}": "not there yet",
+	"GET /healthz":                  "for who watches over the controller",
+	"POST /v1/hooks/push":           "the builder's",
+	"POST /v1/hooks/config":         "the builder's",
+	"POST /v1/hooks/build":          "the builder's",
+	"POST /v1/hooks/builds":         "the builder's",
+	"GET /v1/apps/{app}/run/stream": "not there yet",
 }
 
 func closed(b io.Closer) {

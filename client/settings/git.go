@@ -102,6 +102,19 @@ func (g Git) RemoveRemote(ctx context.Context, name string) error {
 	return err
 }
 
+// RemoveRemoteIfAny removes a remote and tells whether there was one.
+func (g Git) RemoveRemoteIfAny(ctx context.Context, name string) (bool, error) {
+	remotes, err := g.Remotes(ctx)
+	var failed *GitError
+	if errors.As(err, &failed) {
+		return false, nil // no repository, which whoever adds a remote will hear
+	}
+	if err != nil || !slices.ContainsFunc(remotes, func(r Remote) bool { return r.Name == name }) {
+		return false, err
+	}
+	return true, g.RemoveRemote(ctx, name)
+}
+
 func (g Git) run(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	var stdout, stderr bytes.Buffer
