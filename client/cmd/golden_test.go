@@ -11,10 +11,7 @@ import (
 var outcomes = map[string]map[bool]bool{}
 
 func record(args []string, code int) {
-	name := rewrite(args)[0]
-	if !strings.Contains(name, ":") && name != "version" && name != "shortcuts" {
-		name += ":list"
-	}
+	name := whole(rewrite(args)[0])
 	if outcomes[name] == nil {
 		outcomes[name] = map[bool]bool{}
 	}
@@ -74,6 +71,9 @@ var otherStories = []story{
 	{name: "version with an argument", args: words("version now")},
 	{name: "shortcuts", args: words("shortcuts")},
 	{name: "shortcuts with an argument", args: words("shortcuts create")},
+	{name: "completion", args: words("completion fish"), long: true},
+	{name: "completion of another shell", args: words("completion csh")},
+	{name: "completion of no shell", args: words("completion")},
 }
 
 var usersStories = []story{
