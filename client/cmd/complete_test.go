@@ -38,7 +38,6 @@ var (
 	askKeys    = exchange{request: "GET /v1/keys/?page_size=1000", status: 200, answer: pageJSON(2, `{"id":"bob@laptop","public":"ssh-rsa AAA"}`, `{"id":"old key","public":"ssh-rsa BBB"}`)}
 )
 
-
 // Endings of an answer, as cobra's protocol has them.
 const (
 	asFiles   = ":0"

@@ -75,7 +75,7 @@ func writeCompletion(root *cobra.Command, shell string, out io.Writer) error {
 
 // bashWords goes behind cobra's script for bash, which takes the words of the
 // line from the package bash-completion. Without that, bash has cut them at
-// every colon and equals sign: what no space stands between is one word.
+// colons and equals signs, too: what no space stands between is one word.
 const bashWords = `
 __deis_init_completion()
 {
@@ -84,18 +84,18 @@ __deis_init_completion()
         _get_comp_words_by_ref "$@" cur prev words cword
         return
     fi
-    local i piece rest line=${COMP_LINE:0:COMP_POINT}
+    local i piece rest last line=${COMP_LINE:0:COMP_POINT}
     words=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         piece=${COMP_WORDS[i]}
         rest=${line#"${line%%[![:space:]]*}"}
         [[ $rest == "$piece"* ]] || piece=$rest
-        if ((i == 0)) || [[ $rest != "$line" ]]; then
-            words+=("$piece")
-        else
+        if ((i > 0)) && [[ $rest == "$line" && ( $piece == [:=]* || $last == *[:=] ) ]]; then
             words[${#words[@]}-1]+=$piece
+        else
+            words+=("$piece")
         fi
-        line=${rest#"$piece"}
+        line=${rest#"$piece"} last=$piece
     done
     cword=$((${#words[@]} - 1))
     cur=${words[cword]}
