@@ -220,10 +220,11 @@ func (f *Factory) valuesFor(c *cobra.Command, s source) []string {
 	}
 	app := ""
 	if s.ofApp {
-		if app, err = c.Flags().GetString("app"); err != nil || app == "" {
-			if app, err = session.DetectApp(ctx, f.Git()); err != nil {
-				return nil
-			}
+		if app, err = c.Flags().GetString("app"); err != nil {
+			return nil
+		}
+		if app, _, err = f.appOf(ctx, session, app); err != nil {
+			return nil
 		}
 	}
 	return f.recall(s.name, session, app, func() ([]string, error) { return f.askFor(ctx, s, session, app) })

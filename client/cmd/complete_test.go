@@ -72,7 +72,7 @@ func TestComplete(t *testing.T) {
 		"version ":               {nil, []string{noFiles}},
 		"completion ":            {nil, []string{"bash", "zsh", "fish", "powershell", noFiles}},
 		"completion bash ":       {nil, []string{noFiles}},
-		"config:list --o":        {nil, []string{"--oneline\tprint all on one line", noFiles}},
+		"config:list --on":       {nil, []string{"--oneline\tprint all on one line", noFiles}},
 		"scale -a demo --":       {nil, []string{"--help\thelp for ps:scale", noFiles}},
 		"perms:list --admin --a": {nil, []string{noFiles}}, // --app is excluded
 		"login x --ssl-verify ":  {nil, []string{"true", "false", noFiles}},
@@ -93,27 +93,30 @@ func TestComplete(t *testing.T) {
 		"a-plugin of mine ":     {nil, []string{asFiles}},
 		"ps:scale --unknown a ": {nil, []string{asFiles}},
 		// What the controller knows.
-		"info -a ":                   {[]exchange{askApps}, []string{"demo", "den", "other", noFiles}},
-		"info -a de":                 {[]exchange{askApps}, []string{"demo", "den", noFiles}},
-		"info --app=o":               {[]exchange{askApps}, []string{"other", noFiles}},
-		"ps -a o":                    {[]exchange{askApps}, []string{"other", noFiles}},
-		"scale -a demo ":             {[]exchange{askApp, askBuild}, []string{"cmd=", "web=", "worker=", noSpace}},
-		"ps:scale w":                 {[]exchange{askApp, askBuild}, []string{"web=", "worker=", noSpace}},
-		"ps:scale web=1 w":           {[]exchange{askApp, askBuild}, []string{"worker=", noSpace}},
-		"limits:set -m wo":           {[]exchange{askApp, askBuild}, []string{"worker=", noSpace}},
-		"limits:unset ":              {[]exchange{askConfig}, []string{"web", "worker", noFiles}},
-		"ps:restart we":              {[]exchange{askProcesses}, []string{"web", "web.1\tup (v2)", "web.2\tcrashed (v2)", noFiles}},
-		"ps:restart web ":            {nil, []string{noFiles}},
-		"config:set M":               {[]exchange{askConfig}, []string{"MODE=", "MOON=", noSpace}},
-		"config:unset ":              {[]exchange{askConfig}, []string{"MODE", "MOON", "NAME", noFiles}},
-		"config:unset MODE M":        {[]exchange{askConfig}, []string{"MOON", noFiles}},
-		"tags:set z":                 {[]exchange{askConfig}, []string{"zone=", noSpace}},
-		"tags:unset ":                {[]exchange{askConfig}, []string{"ssd", "zone", noFiles}},
-		"releases:info ":             {[]exchange{askReleases}, []string{"v2\tbob deployed 1a2b3c4", "v1\tbob created initial release", keepOrder}},
-		"rollback v1":                {[]exchange{askReleases}, []string{"v1\tbob created initial release", keepOrder}},
-		"domains:remove ":            {[]exchange{askDomains}, []string{"www.example.com", noFiles}},
-		"certs:remove w":             {[]exchange{askCerts}, []string{"www.example.com", noFiles}},
-		"keys:remove ":               {[]exchange{askKeys}, []string{"bob@laptop", "old key", noFiles}},
+		"info -a ":            {[]exchange{askApps}, []string{"demo", "den", "other", noFiles}},
+		"info -a de":          {[]exchange{askApps}, []string{"demo", "den", noFiles}},
+		"info --app=o":        {[]exchange{askApps}, []string{"other", noFiles}},
+		"ps -a o":             {[]exchange{askApps}, []string{"other", noFiles}},
+		"scale -a demo ":      {[]exchange{askApp, askBuild}, []string{"cmd=", "web=", "worker=", noSpace}},
+		"ps:scale w":          {[]exchange{askApp, askBuild}, []string{"web=", "worker=", noSpace}},
+		"ps:scale web=1 w":    {[]exchange{askApp, askBuild}, []string{"worker=", noSpace}},
+		"limits:set -m wo":    {[]exchange{askApp, askBuild}, []string{"worker=", noSpace}},
+		"limits:unset ":       {[]exchange{askConfig}, []string{"web", "worker", noFiles}},
+		"ps:restart we":       {[]exchange{askProcesses}, []string{"web", "web.1\tup (v2)", "web.2\tcrashed (v2)", noFiles}},
+		"ps:restart web ":     {nil, []string{noFiles}},
+		"config:set M":        {[]exchange{askConfig}, []string{"MODE=", "MOON=", noSpace}},
+		"config:unset ":       {[]exchange{askConfig}, []string{"MODE", "MOON", "NAME", noFiles}},
+		"config:unset MODE M": {[]exchange{askConfig}, []string{"MOON", noFiles}},
+		"tags:set z":          {[]exchange{askConfig}, []string{"zone=", noSpace}},
+		"tags:unset ":         {[]exchange{askConfig}, []string{"ssd", "zone", noFiles}},
+		"releases:info ":      {[]exchange{askReleases}, []string{"v2\tbob deployed 1a2b3c4", "v1\tbob created initial release", keepOrder}},
+		"rollback v1":         {[]exchange{askReleases}, []string{"v1\tbob created initial release", keepOrder}},
+		"domains:remove ":     {[]exchange{askDomains}, []string{"www.example.com", noFiles}},
+		"certs:remove w":      {[]exchange{askCerts}, []string{"www.example.com", noFiles}},
+		"keys:remove ":        {[]exchange{askKeys}, []string{"bob@laptop", "old key", noFiles}},
+		"apps --output ":      {nil, []string{"json", "text", noFiles}},
+		"credentials:remove ": {[]exchange{{request: "GET /v1/apps/demo/credentials/?page_size=1000", status: 200,
+			answer: pageJSON(1, `{"registry":"quay.io","username":"robot","app":"demo","owner":"bob","created":"`+when+`","updated":"`+when+`"}`)}}, []string{"quay.io", noFiles}},
 		"sharing:remove ":            {[]exchange{askPerms}, []string{"carol", "dave", noFiles}},
 		"perms:delete --admin ":      {[]exchange{askAdmins}, []string{"root", noFiles}},
 		"perms:create c":             {[]exchange{askUsers}, []string{"carol", noFiles}},
@@ -245,6 +248,15 @@ func TestCompleteTellsSessionsApart(t *testing.T) {
 	session := strings.Replace(s.read("../.deis/client.json"), "bob", "carol", 1)
 	s.write("../.deis/client.json", strings.Replace(session, "http://controller", s.stub.URL, 1))
 	if got := s.completed("info -a "); got != "carols\n"+noFiles {
+		t.Error(got)
+	}
+}
+
+// TestCompleteOfTheApp: without -a it is the app of DEIS_APP, as for the command.
+func TestCompleteOfTheApp(t *testing.T) {
+	s := newScene(t, exchange{request: "GET /v1/apps/ours/perms/", status: 200, answer: `{"users":["erin"]}`})
+	s.env = append(s.env, "DEIS_APP=ours")
+	if got := s.completed("perms:delete "); got != "erin\n"+noFiles {
 		t.Error(got)
 	}
 }
@@ -428,7 +440,7 @@ func TestOnlyReads(t *testing.T) {
 		}
 	}
 	slices.Sort(reads)
-	want := "apps:info apps:list apps:logs apps:open auth:whoami builds:list certs:list completion config:list config:pull domains:list git:remote " +
+	want := "apps:info apps:list apps:logs apps:open auth:whoami builds:list certs:list completion config:list config:pull credentials:list domains:list git:remote " +
 		"keys:list limits:list perms:list ps:list releases:info releases:list shortcuts tags:list users:list version"
 	if got := strings.Join(reads, " "); got != want {
 		t.Errorf("%s\nwant:\n%s", got, want)

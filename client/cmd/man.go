@@ -36,6 +36,7 @@ func writeMan(f *Factory, dir string) error {
 var (
 	environment = []row{
 		{"DEIS_PROFILE", "the name of the session file, client by default"},
+		{"DEIS_APP", "the app, unless -a names one"},
 		{"DEIS_DRINK_OF_CHOICE", "what to wait with, coffee by default"},
 		{"HOME", "where .deis and .ssh are (on Windows HOMEDRIVE and HOMEPATH)"},
 		{"PATH", "where git, the opener of the browser and plugins are: deis foo runs deis-foo"},

@@ -3,6 +3,8 @@ package cmd
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,11 +72,20 @@ func TestManKnowsTheEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range environment {
-		for name := range strings.SplitSeq(r.word, ", ") {
-			if !strings.Contains(string(doc), name) {
-				t.Errorf("doc.go does not name %s", name)
-			}
+	_, text, _ := strings.Cut(string(doc), "\n// Environment: ")
+	text, _, _ = strings.Cut(text, "\n//\n")
+	var documented, listed []string
+	for _, name := range regexp.MustCompile(`\b[A-Z]+(_[A-Z]+)*\b|\b[a-z]+_proxy\b`).FindAllString(text, -1) {
+		if name != "CI" && !strings.HasPrefix(name, "HOME") || name == "HOME" {
+			documented = append(documented, name)
 		}
+	}
+	for _, r := range environment {
+		listed = append(listed, strings.Split(r.word, ", ")...)
+	}
+	slices.Sort(documented)
+	slices.Sort(listed)
+	if !slices.Equal(documented, listed) {
+		t.Errorf("doc.go has %q, the page %q", documented, listed)
 	}
 }

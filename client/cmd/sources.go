@@ -40,6 +40,7 @@ var sources = map[string]source{
 	"--limit":             freeText,
 	"--lines":             freeText,
 	"--new-password":      freeText,
+	"--output":            {words: []string{outputJSON, "text"}},
 	"--password":          freeText,
 	"--path":              anyFile,
 	"--procfile":          freeText,
@@ -49,8 +50,9 @@ var sources = map[string]source{
 	"--subject-alt-names": freeText,
 	"--username":          userNames,
 
-	"auth:login --username":    freeText,
-	"auth:register --username": freeText,
+	"auth:login --username":      freeText,
+	"auth:register --username":   freeText,
+	"credentials:set --username": freeText,
 
 	"<cert>":            anyFile,
 	"<cn>":              commonNames,
@@ -59,22 +61,24 @@ var sources = map[string]source{
 	"<id>":              freeText,
 	"<image>":           freeText,
 	"<key>":             anyFile,
+	"<registry>":        freeText,
 	"<shell>":           {words: shells},
 	"<type>":            processes,
 	"<type>=<limit>...": typesTo,
 	"<type>=<num>...":   typesTo,
 	"<username>":        userNames,
 	"<var>=<value>...":  configKeys.to(),
-	"<version>":         versions,
+	"<version>":         releaseNames,
 
-	"config:unset <key>...":     configKeys,
-	"domains:add <domain>":      freeText,
-	"domains:remove <domain>":   domainNames,
-	"keys:remove <key>":         keyIDs,
-	"limits:unset <type>...":    limitedTypes,
-	"perms:delete <username>":   collaborators,
-	"tags:set <key>=<value>...": tagKeys.to(),
-	"tags:unset <key>...":       tagKeys,
+	"config:unset <key>...":         configKeys,
+	"credentials:remove <registry>": registries,
+	"domains:add <domain>":          freeText,
+	"domains:remove <domain>":       domainNames,
+	"keys:remove <key>":             keyIDs,
+	"limits:unset <type>...":        limitedTypes,
+	"perms:delete <username>":       collaborators,
+	"tags:set <key>=<value>...":     tagKeys.to(),
+	"tags:unset <key>...":           tagKeys,
 }
 
 // sourceOf is the source of one of the verb's arguments.
@@ -124,7 +128,11 @@ var (
 		page, err := api.ListDomains(ctx, app, longest)
 		return names(page.Results, func(d controller.Domain) string { return d.Domain }), err
 	}}
-	versions = source{name: "releases", ofApp: true, inOrder: true, list: func(ctx context.Context, api *controller.Client, app string) ([]string, error) {
+	registries = source{name: "credentials", ofApp: true, list: func(ctx context.Context, api *controller.Client, app string) ([]string, error) {
+		page, err := api.ListCredentials(ctx, app, longest)
+		return names(page.Results, func(c controller.Credential) string { return c.Registry }), err
+	}}
+	releaseNames = source{name: "releases", ofApp: true, inOrder: true, list: func(ctx context.Context, api *controller.Client, app string) ([]string, error) {
 		page, err := api.ListReleases(ctx, app, longest)
 		var all []string
 		for _, r := range page.Results { // the newest first

@@ -19,11 +19,16 @@ import (
 // stage is what all tests of the package share.
 var stage struct {
 	*platform.Platform
-	app  string // the test app's binary
-	root *platform.User
+	app    string // the test app's binary
+	root   *platform.User
+	images *images
 }
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(imagesAddress); address != "" {
+		fmt.Fprintln(os.Stderr, serveImages(address))
+		os.Exit(1)
+	}
 	flag.Parse()
 	os.Exit(run(m))
 }
@@ -49,16 +54,29 @@ func run(m *testing.M) int {
 	if stage.app, err = stage.BuildApp(ctx, dir); err == nil {
 		stage.root, err = stage.NewUser(ctx, "root", dir) // the first user is the admin
 	}
+	if err == nil {
+		stage.images, err = startImages(ctx, stage.app)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	defer func() {
+		if err := stage.images.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
 	return m.Run()
 }
 
-func TestStories(t *testing.T) {
+func TestStories(t *testing.T) { stories(t, ".") }
+
+// TestAlone holds the stories that are about all users at once.
+func TestAlone(t *testing.T) { stories(t, "alone") }
+
+func stories(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 ".",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
