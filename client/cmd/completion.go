@@ -40,8 +40,8 @@ For this one:
   powershell  deis completion powershell | Out-String | Invoke-Expression
 
 The folder of bash is that of the package bash-completion; without the package the
-script works as well, sourced from ~/.bashrc. What the controller said is kept for
-half a minute in ~/.cache/deis ($XDG_CACHE_HOME/deis), names only.`)
+script works as well, sourced from ~/.bashrc. What the controller says counts for
+half a minute and is kept in ~/.cache/deis ($XDG_CACHE_HOME/deis): names only.`)
 	v.required(&o.Shell, "<shell>", "bash, zsh, fish or powershell")
 	v.checks = append(v.checks, func() error {
 		if !slices.Contains(shells, o.Shell) {

@@ -46,7 +46,7 @@ var (
 	manFiles = []row{
 		{"~/.deis/<profile>.json", "the session: controller, user and token"},
 		{"~/.ssh/*.pub", "the keys that deis keys:add offers"},
-		{"~/.cache/deis", "names for completion, kept for half a minute"},
+		{"~/.cache/deis", "names for completion, as the controller said them"},
 		{".env", "what deis config:pull writes and deis config:push reads"},
 		{"Procfile", "the process types, for deis builds:create"},
 	}

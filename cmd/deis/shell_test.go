@@ -4,8 +4,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"github.com/deis/deis/internal/api"
 )
 
 // shell is an interactive shell at a pseudo-terminal.
@@ -84,7 +86,7 @@ func (s *shell) typing(text string) {
 // forgets all up to the end of the last.
 func (s *shell) expect(texts ...string) {
 	s.t.Helper()
-	stop := time.AfterFunc(30*time.Second, s.end)
+	stop := time.AfterFunc(20*time.Second, s.end)
 	defer stop.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,20 +137,19 @@ func (s *shell) lists(line string, texts ...string) {
 	s.do()
 }
 
+// page is a whole list.
+func page[T any](items ...T) api.Page[T] { return api.Page[T]{Count: len(items), Results: items} }
+
 // knowing is a controller that answers as one with two apps.
 func knowing(t *testing.T) string {
-	page := func(items ...string) string {
-		return fmt.Sprintf(`{"count":%d,"results":[%s]}`, len(items), strings.Join(items, ","))
-	}
-	const when = `"created":"2014-01-01T00:00:00UTC","updated":"2014-01-01T00:00:00UTC"`
-	answers := map[string]string{
-		"/v1/apps/":               page(`{"id":"demo",`+when+`}`, `{"id":"other",`+when+`}`),
-		"/v1/apps/demo/":          `{"id":"demo","structure":{"web":1},` + when + `}`,
-		"/v1/apps/demo/builds/":   page(`{"procfile":{"web":"x","worker":"y"},` + when + `}`),
-		"/v1/apps/demo/config/":   `{"values":{"MODE":"test","NAME":"x"},` + when + `}`,
-		"/v1/apps/demo/releases/": page(`{"version":21,"summary":"bob changed: $(touch pwned) 'MODE'",`+when+`}`, `{"version":3,"summary":"bob created",`+when+`}`),
-		"/v1/apps/demo/domains/":  page(`{"domain":"www.example.com",` + when + `}`),
-		"/v1/keys/":               page(`{"id":"bob@laptop",`+when+`}`, `{"id":"old key",`+when+`}`, `{"id":"$(touch pwned)",`+when+`}`),
+	answers := map[string]any{
+		"/v1/apps/":               page(api.App{ID: "demo"}, api.App{ID: "other"}),
+		"/v1/apps/demo/":          api.App{ID: "demo", UUID: "1", Structure: map[string]int{"web": 1}},
+		"/v1/apps/demo/builds/":   page(api.Build{UUID: "1", Procfile: map[string]string{"web": "x", "worker": "y"}}),
+		"/v1/apps/demo/config/":   api.Config{UUID: "1", Values: map[string]string{"MODE": "test", "NAME": "x"}},
+		"/v1/apps/demo/releases/": page(api.Release{Version: 21, Summary: "bob changed: $(touch pwned) 'MODE'"}, api.Release{Version: 3, Summary: "bob created"}),
+		"/v1/apps/demo/domains/":  page(api.Domain{Domain: "www.example.com"}),
+		"/v1/keys/":               page(api.Key{ID: "bob@laptop"}, api.Key{ID: "old key"}, api.Key{ID: "$(touch pwned)"}),
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("DEIS_API_VERSION", "1.7")
@@ -156,7 +157,9 @@ func knowing(t *testing.T) string {
 		if !ok {
 			w.WriteHeader(http.StatusNotFound)
 		}
-		_, _ = io.WriteString(w, answer)
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
 	}))
 	t.Cleanup(srv.Close)
 	return srv.URL
