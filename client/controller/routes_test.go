@@ -107,7 +107,7 @@ var notCalled = map[string]string{
 	"POST /v1/hooks/config":         "the builder's",
 	"POST /v1/hooks/build":          "the builder's",
 	"POST /v1/hooks/builds":         "the builder's",
-	"GET /v1/apps/{app}/run/stream": "not there yet",
+	"GET /v1/apps/{app}/run/stream": "a session, not a request; its tests are its own",
 }
 
 func closed(b io.Closer) {
@@ -158,7 +158,7 @@ func TestRoutes(t *testing.T) {
 	}))
 	defer srv.Close()
 	c := client(t, Options{URL: srv.URL, Token: "t"})
-	methods := map[string]bool{"URL": true} // asks nothing
+	methods := map[string]bool{"URL": true, "FollowLogs": true, "Attend": true} // no request, or more than one; tested elsewhere
 	for route, r := range routes {
 		methods[r.method] = true
 		endpoint, _, _ := strings.Cut(route, "?")
@@ -240,8 +240,10 @@ func TestDocumentation(t *testing.T) {
 		}
 	}
 	for _, v := range values {
-		if v.Doc == "" {
-			t.Errorf("%v say nothing", v.Names)
+		for _, spec := range v.Decl.Specs {
+			if spec := spec.(*ast.ValueSpec); v.Doc == "" && spec.Doc == nil && spec.Comment == nil {
+				t.Errorf("%v says nothing", spec.Names)
+			}
 		}
 	}
 	if len(funcs) < 40 {
