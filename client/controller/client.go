@@ -227,6 +227,9 @@ func Next[T any](ctx context.Context, c *Client, p Page[T]) (Page[T], error) {
 		return next, nil
 	}
 	u, err := url.Parse(*p.Next)
+	if err == nil && !strings.HasPrefix(u.RequestURI(), "/v1/") {
+		err = fmt.Errorf("its next page is %q", *p.Next)
+	}
 	if err != nil {
 		return next, c.notAPI(err)
 	}

@@ -201,6 +201,12 @@ func TestNext(t *testing.T) {
 	if want := []string{"/v1/apps/?page_size=1", "/v1/apps/?page_size=1&page=2"}; err != nil || n != 2 || page.Count != 2 || !slices.Equal(asked, want) {
 		t.Errorf("%d, %v, %q", n, err, asked)
 	}
+	asked = nil
+	for _, led := range []string{"x:.example.com/v1/", "http://x/other/", "\x00"} { // nowhere else with the token
+		if _, err := Next(t.Context(), c, Page[App]{Next: &led}); err == nil || len(asked) > 0 {
+			t.Errorf("%q: %v, %q", led, err, asked)
+		}
+	}
 }
 
 // TestDocumentation: everything that is exported says what it is.
