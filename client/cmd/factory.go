@@ -106,7 +106,7 @@ func (f *Factory) warnVersion() {
 	if server == nil {
 		return
 	}
-	fmt.Fprintf(f.IO.Err, `!    WARNING: Client and server API versions do not match. Please consider upgrading.
+	f.complain(`!    WARNING: Client and server API versions do not match. Please consider upgrading.
 !    Client version: %s
 !    Server version: %s
 `, version.API, *server)
