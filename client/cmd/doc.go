@@ -14,6 +14,12 @@
 // Files: ~/.deis/<profile>.json, the session; ~/.ssh/*.pub, the keys that
 // keys:add offers; in the working directory .env and Procfile.
 //
-// Exit codes: 0 for success and help, 1 for a failure, 130 when interrupted;
-// apps:run and plugins end with the code of what they ran.
+// Exit codes: 0 for success and help, 1 for a failure, 130 when interrupted,
+// which is how apps:logs --follow ends; apps:run and plugins end with the code
+// of what they ran.
+//
+// Signals: the first SIGINT or SIGTERM cancels what runs, the second ends the
+// process. apps:run hands the first one to the command and ends the session by
+// the second; with a terminal of its own it ends by the first, or by SIGHUP,
+// and leaves the terminal as it was.
 package cmd

@@ -33,6 +33,7 @@ func TestGolden(t *testing.T) {
 		{"releases.golden", releasesStories}, {"certs.golden", certsStories}, {"keys.golden", keysStories},
 		{"perms.golden", permsStories}, {"users.golden", usersStories}, {"limits.golden", limitsStories},
 		{"tags.golden", tagsStories}, {"git.golden", gitStories}, {"other.golden", otherStories},
+		{"logs.golden", logsStories}, {"run.golden", runStories},
 	} {
 		t.Run(strings.TrimSuffix(g.file, ".golden"), func(t *testing.T) { golden(t, g.file, g.stories) })
 	}

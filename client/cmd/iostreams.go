@@ -20,6 +20,7 @@ type IOStreams struct {
 
 	in     *bufio.Reader
 	inFD   int // -1 if there is none
+	outFD  int // the same
 	outTTY bool
 }
 
@@ -27,7 +28,7 @@ type IOStreams struct {
 func newIOStreams(in, out, err *os.File) *IOStreams {
 	return &IOStreams{
 		Out: out, Err: err,
-		in: bufio.NewReader(in), inFD: int(in.Fd()),
+		in: bufio.NewReader(in), inFD: int(in.Fd()), outFD: int(out.Fd()),
 		outTTY: term.IsTerminal(int(out.Fd())),
 	}
 }
@@ -35,7 +36,7 @@ func newIOStreams(in, out, err *os.File) *IOStreams {
 // testIOStreams reads in and writes to buffers; neither is a terminal.
 func testIOStreams(in string) (s *IOStreams, out, err *bytes.Buffer) {
 	out, err = new(bytes.Buffer), new(bytes.Buffer)
-	return &IOStreams{Out: out, Err: err, in: bufio.NewReader(strings.NewReader(in)), inFD: -1}, out, err
+	return &IOStreams{Out: out, Err: err, in: bufio.NewReader(strings.NewReader(in)), inFD: -1, outFD: -1}, out, err
 }
 
 // IsTTY tells whether the output goes to a terminal.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/deis/deis/client/controller"
 	"github.com/deis/deis/internal/api"
 	"github.com/deis/deis/internal/version"
@@ -28,6 +30,9 @@ type exchange struct {
 	token   string // expected; "abc" unless set, none if "-"
 	version string // of the API; the client's own unless set
 	moved   string // a Location
+
+	position, gap string                // headers of a followed log
+	attend        func(*websocket.Conn) // what the controller does in a session
 }
 
 // stub is a controller that expects its exchanges in their order and fails the
@@ -92,8 +97,29 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", e.moved)
 	}
 	w.Header().Set(api.HeaderAPIVersion, e.version)
+	for header, value := range map[string]string{api.HeaderLogPosition: e.position, api.HeaderLogGap: e.gap} {
+		if value != "" {
+			w.Header().Set(header, value)
+		}
+	}
+	if e.attend != nil {
+		s.attend(w, r, e)
+		return
+	}
 	w.WriteHeader(e.status)
 	_, _ = io.WriteString(w, e.answer)
+}
+
+// attend opens a session.
+func (s *stub) attend(w http.ResponseWriter, r *http.Request, e exchange) {
+	up := websocket.Upgrader{Subprotocols: []string{api.RunProtocol}}
+	conn, err := up.Upgrade(w, r, w.Header())
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer conn.Close()
+	e.attend(conn)
 }
 
 // scene is what a command is run in: a home with a session, a working

@@ -15,4 +15,14 @@
 // asked, which for a deploy may take minutes: the context is its only deadline.
 // Connecting and the TLS handshake have time-outs of their own, and TCP
 // keep-alives find a controller that is gone.
+//
+// Two last: FollowLogs goes on with each further line of a log, whatever is
+// restarted in between, and Attend runs a command with its streams.
+//
+//	for line, err := range c.FollowLogs(ctx, "demo", controller.FollowOptions{Lines: 10}) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(line.Text)
+//	}
 package controller

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,4 +34,11 @@ func (e *Error) Lines() []string {
 		return nil
 	}
 	return api.ErrorText(e.Body)
+}
+
+// ofAPI tells whether it is the API that says so, not something on the way, or
+// a controller that has no such path.
+func (e *Error) ofAPI() bool {
+	var fields map[string]json.RawMessage
+	return json.Unmarshal(e.Body, &fields) == nil && len(fields) > 0
 }
