@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"math/rand/v2"
 	"net/http"
@@ -39,8 +38,10 @@ type FollowOptions struct {
 // ErrNoFollow says that the controller is of a version that cannot follow logs.
 var ErrNoFollow = errors.New("the controller cannot follow logs")
 
-// errSilent ends an answer that has become silent.
-var errSilent = errors.New("nothing came from the controller for too long")
+var (
+	errSilent   = errors.New("nothing came from the controller for too long")
+	errLongLine = fmt.Errorf("a line of the log is longer than %d bytes", maxLogLine)
+)
 
 // following are the waits of followers.
 type following struct {
@@ -91,7 +92,7 @@ func (f *follower) run(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case ok:
+		case ok && !final(err):
 			if time.Since(began) > wait.maxPause {
 				pause = wait.minPause
 			}
@@ -116,7 +117,7 @@ func (f *follower) run(ctx context.Context) error {
 func final(err error) bool {
 	var refused *Error
 	if !errors.As(err, &refused) {
-		return errors.Is(err, ErrNoFollow)
+		return errors.Is(err, ErrNoFollow) || errors.Is(err, errLongLine)
 	}
 	switch refused.Status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
@@ -146,8 +147,11 @@ func (f *follower) once(ctx context.Context) (ok bool, err error) {
 	if err != nil {
 		return false, ErrNoFollow
 	}
-	f.at = &at
-	return true, f.lines(bufio.NewReaderSize(resp.Body, 64<<10), resp.Header.Get(api.HeaderLogGap), watch)
+	gap := resp.Header.Get(api.HeaderLogGap)
+	if gap == "" || f.at == nil {
+		f.at = &at // a gap is behind us with the first line only
+	}
+	return true, f.lines(bufio.NewReaderSize(resp.Body, 64<<10), at, gap, watch)
 }
 
 func (f *follower) open(ctx context.Context) (*http.Response, error) {
@@ -173,7 +177,7 @@ func (f *follower) open(ctx context.Context) (*http.Response, error) {
 // lines gives whole lines: of one that is cut, the position is not behind it.
 // The silence is watched while a line is waited for, not while the loop's body
 // takes one.
-func (f *follower) lines(in *bufio.Reader, gap string, watch *time.Timer) error {
+func (f *follower) lines(in *bufio.Reader, at LogPosition, gap string, watch *time.Timer) error {
 	for {
 		watch.Reset(f.c.following.silence)
 		line, err := readLine(in)
@@ -184,8 +188,9 @@ func (f *follower) lines(in *bufio.Reader, gap string, watch *time.Timer) error 
 		if line == "\n" { // keeps the way open
 			continue
 		}
-		*f.at = f.at.Add(len(line))
-		if !f.yield(LogLine{Text: strings.TrimSuffix(line, "\n"), Next: *f.at, Gap: gap}, nil) {
+		at = at.Add(len(line))
+		f.at = &at
+		if !f.yield(LogLine{Text: strings.TrimSuffix(line, "\n"), Next: at, Gap: gap}, nil) {
 			f.left = true
 			return nil
 		}
@@ -205,7 +210,7 @@ func readLine(in *bufio.Reader) (string, error) {
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return "", err
 		case len(line) > maxLogLine:
-			return "", fmt.Errorf("a line of the log is longer than %d bytes: %w", maxLogLine, io.ErrShortBuffer)
+			return "", errLongLine
 		}
 	}
 }
