@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"syscall"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/deis/deis/internal/api"
+	"github.com/deis/deis/internal/version"
 )
 
 // peer is the controller's end of a session.
@@ -199,13 +201,22 @@ func TestRunSignals(t *testing.T) {
 	}
 }
 
-// TestFollowAtTerminal: lines come in colour, and Ctrl-C ends it without a
-// word.
+// TestFollowAtTerminal: lines come in colour, an outage is told once, and
+// Ctrl-C ends it without a word.
 func TestFollowAtTerminal(t *testing.T) {
-	s := newScene(t, exchange{request: "GET /v1/apps/demo/logs?follow=1&log_lines=0", status: 200, position: logID + "-0", answer: logLine},
-		exchange{request: "GET /v1/apps/demo/logs?follow=1&position=" + logID + "-42", status: 503})
+	s := newScene(t)
+	asked := 0
+	s.stub.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked > 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set(api.HeaderAPIVersion, version.API)
+		w.Header().Set(api.HeaderLogPosition, logID+"-0")
+		_, _ = io.WriteString(w, logLine)
+	})
 	ctx, interrupt := context.WithCancel(t.Context())
-	tt := s.start(ctx, "logs", "-f", "-n", "0")
+	tt := s.start(ctx, "logs", "-f")
 	tt.expect("^\x1b\\[36m2015-01-01T00:00:00UTC demo\\[web.1\\]: hello\x1b\\[0m\r\n")
 	tt.expect("^!    The log is out of reach.*\r\n")
 	interrupt()

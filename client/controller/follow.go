@@ -30,8 +30,8 @@ type FollowOptions struct {
 	Lines int          // with the last so many; below 0 means as many as the controller likes
 	From  *LogPosition // at this position instead
 
-	// OnAway is called, once an outage, when the way to the log is cut and it
-	// could not be asked for again at once. It goes on being tried.
+	// OnAway is called, once an outage, when the log has been out of reach for
+	// some seconds. It goes on being tried.
 	OnAway func(err error)
 }
 
@@ -48,10 +48,11 @@ type following struct {
 	silence  time.Duration // longest between two bytes: the API sends some every 20 s
 	minPause time.Duration // before asking again, doubled up to
 	maxPause time.Duration
-	giveUp   time.Duration // after so long without an answer
+	tell     time.Duration // after so long without an answer
+	giveUp   time.Duration // after so long
 }
 
-var patient = following{silence: time.Minute, minPause: 200 * time.Millisecond, maxPause: 10 * time.Second, giveUp: 2 * time.Minute}
+var patient = following{silence: time.Minute, minPause: 200 * time.Millisecond, maxPause: 10 * time.Second, tell: 3 * time.Second, giveUp: 2 * time.Minute}
 
 // maxLogLine bounds a line. The platform cuts them at 64 KiB.
 const maxLogLine = 1 << 20
@@ -101,7 +102,7 @@ func (f *follower) run(ctx context.Context) error {
 			return err
 		case time.Since(answered) > wait.giveUp:
 			return fmt.Errorf("the log could not be followed any further, though it was tried for %s: %w", wait.giveUp, err)
-		case !told && f.o.OnAway != nil:
+		case !told && f.o.OnAway != nil && time.Since(answered) > wait.tell:
 			told = true
 			f.o.OnAway(err)
 		}

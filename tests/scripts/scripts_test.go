@@ -9,6 +9,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -56,14 +58,33 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// alone are the stories that would disturb others: they end a component.
+var alone = []string{"client-logs.txtar"}
+
 func TestStories(t *testing.T) {
+	all, err := filepath.Glob("*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tell(t, slices.DeleteFunc(all, func(file string) bool { return slices.Contains(alone, file) }))
+}
+
+func TestStoriesAlone(t *testing.T) {
+	for _, file := range alone {
+		tell(t, []string{file})
+	}
+}
+
+// tell plays stories, all at the same time.
+func tell(t *testing.T, files []string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 ".",
+		Files:               files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example, "certificate": certificate, "https": https,
+			"terminal": atTerminal, "crash": crash, "numbered": numbered,
 		},
 	})
 }
