@@ -105,7 +105,7 @@ func (o *appsRunOptions) attend(ctx context.Context, t target, command string) (
 			fn()
 		}()
 	}
-	beside(func() { o.input(s) })
+	beside(func() { o.input(s, first.TTY) })
 	if first.TTY {
 		beside(func() {
 			for range sizes {
@@ -159,11 +159,11 @@ func signalled(sig os.Signal) int {
 	return exitFailed
 }
 
-// input sends the client's input and its end. A terminal is not read unless
-// the output is one as well: a job in the background would be stopped by it,
-// and scripts written for Deis v1, which sent no input, would wait.
-func (o *appsRunOptions) input(s *controller.Session) {
-	if o.IO.IsTTY() || !o.IO.inTTY() {
+// input sends the client's input and its end. A terminal is read for a command
+// that has one only: a job in the background would be stopped by it, and
+// scripts written for Deis v1, which sent no input, would wait.
+func (o *appsRunOptions) input(s *controller.Session, tty bool) {
+	if tty || !o.IO.inTTY() {
 		_, _ = io.Copy(s, o.IO.in) // to its end or the session's: Wait tells
 	}
 	_ = s.CloseInput()

@@ -9,8 +9,11 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"github.com/gorilla/websocket"
@@ -159,6 +162,32 @@ func TestRunTerminalForInput(t *testing.T) {
 	line := make([]byte, 100)
 	if n, err := them.Read(line); err != nil || string(line[:n]) != "typed for the shell\n" {
 		t.Errorf("%q %v: read by the client", line[:n], err)
+	}
+}
+
+// TestRunInBackground: a job in the background of a terminal, which would be
+// stopped if it read from it or set it up, runs without input.
+func TestRunInBackground(t *testing.T) {
+	if os.Getenv("DEIS_TEST_JOB") != "" { // in the job
+		os.Exit(Main(words("run cat"), os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	}
+	s := newScene(t, attending(t, func(p peer) {
+		p.expect(`{"command":"cat","tty":false,"rows":0,"cols":0}`)
+		p.expect(`{"eof":true}`)
+		p.send(websocket.TextMessage, `{"exit":9}`)
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "bash", "-c", `set -m; "$0" -test.run=^TestRunInBackground$ & wait $!; echo code $?; kill -9 $! 2>/dev/null`, os.Args[0])
+	shell.Env = append(s.env, "DEIS_TEST_JOB=1")
+	tty, err := pty.Start(shell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	shown, _ := io.ReadAll(tty) // ends with an error when the terminal is closed
+	if err := shell.Wait(); err != nil && ctx.Err() != nil || !strings.Contains(string(shown), "Running 'cat'...\r\n") || !strings.Contains(string(shown), "code 9\r\n") {
+		t.Errorf("%v %q", err, shown)
 	}
 }
 
