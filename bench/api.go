@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -87,13 +86,13 @@ func measureAPI(ctx context.Context, b *bench) (lines []Line, err error) {
 	read.Note = fmt.Sprintf("GET /v1/apps/ID/config of any of the apps, with the user's token, by wrk"+direct, seconds)
 
 	limit, ours, err = interleave(ctx, b.rounds(false), PerSecond, pgbench("-N"), func(ctx context.Context) (float64, error) {
-		return manyApps.writes(ctx, time.Duration(seconds)*time.Second)
+		return manyApps.writes(ctx, seconds)
 	})
 	if err != nil {
 		return nil, err
 	}
 	write := writeBar.against("`pgbench -N`, over TCP", limit, ours)
-	write.Note = fmt.Sprintf("POST of an SSH key and its DELETE in turns, each answered when the row is committed and etcd says the same to the builder"+direct, seconds)
+	write.Note = fmt.Sprintf("POST of SSH keys and DELETE of each, by wrk, each answered when the row is committed and etcd says the same to the builder"+direct, seconds)
 
 	list, err := b.measureList(ctx, fewApps, manyApps)
 	return []Line{read, write, list}, err
@@ -260,32 +259,50 @@ func (a *account) list(ctx context.Context) (seconds float64, err error) {
 	return seconds, err
 }
 
-// writes adds SSH keys and removes them, for some time.
-func (a *account) writes(ctx context.Context, d time.Duration) (rate float64, err error) {
-	var done atomic.Int64
-	began := time.Now()
-	g, ctx := errgroup.WithContext(ctx)
-	for i := range clients {
-		public, err := newKey()
+// writeScript has each of wrk's threads add SSH keys and remove each when it is
+// told that it was added. A key comes again long after its removal.
+const writeScript = `local threads = 0
+function setup(thread) thread:set("number", threads); threads = threads + 1 end
+function init()
+	headers = { ["Authorization"] = "token %[1]s", ["Content-Type"] = "application/json" }
+	keys, added, next = {}, {}, 0
+	local all = 0
+	for line in io.lines("%[2]s") do
+		if all %% %[3]d == number then keys[#keys + 1] = line end
+		all = all + 1
+	end
+end
+function request()
+	local id = table.remove(added)
+	if id then return wrk.format("DELETE", "/v1/keys/" .. id, headers) end
+	next = next %% #keys + 1
+	return wrk.format("POST", "/v1/keys", headers, '{"id":"%[4]s-' .. number .. "-" .. next .. '","public":"' .. keys[next] .. '"}')
+end
+function response(status, _, body)
+	if status == 201 then added[#added + 1] = body:match('"id":"([^"]*)"') end
+end
+`
+
+// writes adds SSH keys and removes them for some seconds.
+func (a *account) writes(ctx context.Context, seconds int) (rate float64, err error) {
+	const keys = 64 * clients
+	var public strings.Builder
+	for range keys {
+		key, err := newKey()
 		if err != nil {
 			return 0, err
 		}
-		id := "key-" + strconv.Itoa(i)
-		g.Go(func() error {
-			for time.Since(began) < d {
-				if err := a.call(ctx, http.MethodPost, "/v1/keys", map[string]string{"id": id, "public": public}, http.StatusCreated, nil); err != nil {
-					return err
-				}
-				if err := a.call(ctx, http.MethodDelete, "/v1/keys/"+id, nil, http.StatusNoContent, nil); err != nil {
-					return err
-				}
-				done.Add(2)
-			}
-			return nil
-		})
+		public.WriteString(key + "\n")
 	}
-	err = g.Wait()
-	return float64(done.Load()) / time.Since(began).Seconds(), err
+	file, script := filepath.Join(a.dir, "keys"), filepath.Join(a.dir, "write.lua")
+	if err := os.WriteFile(file, []byte(public.String()), 0o600); err != nil {
+		return 0, err
+	}
+	if err := os.WriteFile(script, fmt.Appendf(nil, writeScript, a.token, file, wrkThreads, platform.Random(3)), 0o600); err != nil {
+		return 0, err
+	}
+	rate, _, err = a.wrk(ctx, clients, seconds, "--script", script, a.url)
+	return rate, err
 }
 
 // newKey is an SSH public key that nobody has.

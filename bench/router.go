@@ -211,12 +211,15 @@ var (
 
 // wrk asks for some seconds; its last argument is a URL.
 func (b *bench) wrk(ctx context.Context, connections, seconds int, args ...string) (rate, p99 float64, err error) {
-	out, err := b.command(ctx, nil, "wrk", append([]string{"--threads", "2", "--connections", strconv.Itoa(connections), "--duration", strconv.Itoa(seconds) + "s", "--latency"}, args...)...)
+	out, err := b.command(ctx, nil, "wrk", append([]string{"--threads", strconv.Itoa(wrkThreads), "--connections", strconv.Itoa(connections), "--duration", strconv.Itoa(seconds) + "s", "--latency"}, args...)...)
 	if err != nil {
 		return 0, 0, err
 	}
 	return parseWrk(out)
 }
+
+// wrkThreads share wrk's connections.
+const wrkThreads = 2
 
 // parseWrk reads what wrk printed; an answer other than 200 spoils the round.
 func parseWrk(out string) (rate, p99 float64, err error) {

@@ -116,8 +116,6 @@ func TestCerts(t *testing.T) {
 		t.Error(got.line)
 	}
 
-	// An etcd that was emptied is filled again, whatever asked for the pass.
-	s.must(s.kv.DeletePrefix(t.Context(), keys.Certs))
 	if got := call(bob, "POST", "/v1/certs", map[string]string{"certificate": cert, "key": secret, "common_name": "api.x.org"}); got.line != "201 CREATED" {
 		t.Error(got.line, got.body)
 	}

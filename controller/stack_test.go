@@ -61,7 +61,7 @@ type stack struct {
 // newStack makes a platform without a controller.
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	s := &stack{T: t, etcd: etcdtest.Start(t), images: &images{}, logs: &appLogs{lines: map[string][]string{}}, tokens: map[string]string{}}
+	s := &stack{T: t, etcd: etcdtest.Start(t), images: &images{}, logs: &appLogs{lines: map[string][]string{}, more: make(chan struct{})}, tokens: map[string]string{}}
 	s.kv = s.etcd.Dial()
 	var err error
 	s.database, err = postgres.Parse(pgtest.New(t))
@@ -258,6 +258,7 @@ type appLogs struct {
 	mu    sync.Mutex
 	fail  error
 	lines map[string][]string
+	more  chan struct{} // closed, and made anew, by the next line
 }
 
 func (l *appLogs) Tail(_ context.Context, app string, n int) ([]byte, error) {
@@ -274,10 +275,64 @@ func (l *appLogs) Tail(_ context.Context, app string, n int) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// logName is every app's log's, for positions in it.
+const logName = "0123456789abcdef"
+
 func (l *appLogs) Follow(ctx context.Context, app string, from deis.LogStart) (deis.FollowedLog, error) {
-	b, err := l.Tail(ctx, app, from.Lines)
-	return deis.FollowedLog{ReadCloser: io.NopCloser(bytes.NewReader(b)), Position: api.LogPosition{Log: "0123456789abcdef"}}, err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return deis.FollowedLog{}, &deis.Error{Kind: deis.Internal, Detail: "Error accessing logs for " + app, Err: l.fail}
+	}
+	log := deis.FollowedLog{Position: api.LogPosition{Log: logName}}
+	all, n := l.lines[app], max(0, len(l.lines[app])-from.Lines)
+	if p := from.Position; p != nil && p.Log == logName {
+		n = 0
+		for at := 0; n < len(all) && int64(at) < p.Offset; n++ {
+			at += len(all[n]) + 1
+		}
+	} else if p != nil {
+		log.Gap = api.LogGapUnknown
+	}
+	for _, line := range all[:n] {
+		log.Position = log.Position.Add(len(line) + 1)
+	}
+	log.ReadCloser = &followed{ctx: ctx, logs: l, app: app, next: n}
+	return log, nil
 }
+
+// followed is an app's log from the next line on.
+type followed struct {
+	ctx  context.Context
+	logs *appLogs
+	app  string
+	next int
+	text []byte // of lines before it, not read yet
+}
+
+func (f *followed) Read(p []byte) (int, error) {
+	for len(f.text) == 0 {
+		f.logs.mu.Lock()
+		all, more := f.logs.lines[f.app], f.logs.more
+		for ; f.next < len(all); f.next++ {
+			f.text = append(f.text, all[f.next]+"\n"...)
+		}
+		f.logs.mu.Unlock()
+		if len(f.text) > 0 {
+			break
+		}
+		select {
+		case <-more:
+		case <-f.ctx.Done():
+			return 0, f.ctx.Err()
+		}
+	}
+	n := copy(p, f.text)
+	f.text = f.text[n:]
+	return n, nil
+}
+
+func (f *followed) Close() error { return nil }
 
 func (l *appLogs) Delete(_ context.Context, app string) error {
 	l.mu.Lock()
@@ -297,6 +352,8 @@ func (l *appLogs) Event(level, app, message string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines[app] = append(l.lines[app], level+" ["+app+"]: "+message)
+	close(l.more)
+	l.more = make(chan struct{})
 }
 
 // answer is what the API said.

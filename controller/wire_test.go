@@ -2,7 +2,6 @@ package controller_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,6 +68,10 @@ func TestWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	routes, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	shown, cited, exchanges := map[string]bool{}, map[string]bool{}, 0
 	for _, e := range entries {
 		name := filepath.Join(wireFolder, e.Name())
@@ -94,6 +98,9 @@ func TestWire(t *testing.T) {
 			}
 			for _, c := range s.cites {
 				cited[c.file+".md:"+c.line] = true
+				if c.file == "api" && !strings.Contains(string(routes), "\n### `"+c.section+" "+c.line+"`\n") {
+					t.Errorf("%s:%d: docs/api.md has no %s %s", name, s.line, c.section, c.line)
+				}
 			}
 		}
 		if exchanges += n; n == 0 {
@@ -141,6 +148,7 @@ type replay struct {
 
 func newReplay(t *testing.T) *replay {
 	r := &replay{stack: newStack(t), kept: map[string]string{}, failing: map[mock.Op]bool{}}
+	r.stack.change = func(n *deis.Needs) { n.Scheduler = shell{n.Scheduler} }
 	r.stack.fail = func(op mock.Op, _ jobid.ID) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -200,6 +208,8 @@ func (r *replay) arrange(words []string) error {
 		r.fails(strings.Join(args, " "), true)
 	case verb == "heal" && len(args) > 0:
 		r.fails(strings.Join(args, " "), false)
+	case verb == "says" && len(args) > 1: // an app, into its log
+		r.logs.Event("INFO", args[0], strings.Join(args[1:], " "))
 	case verb == "lock" && len(args) == 1: // as another controller's operation would
 		return r.lock(args[0])
 	case verb == "unlock" && r.unlock != nil:
@@ -244,14 +254,22 @@ func (r *replay) exchange(s wireStep) error {
 		return err
 	}
 	method, _, _ := strings.Cut(s.request.first, " ")
+	if s.talk != nil {
+		return r.converse(s, method, request)
+	}
 	got, err := r.send(method, request)
 	if err != nil {
 		return err
 	}
-	if err := match("HTTP/1.1 "+s.answer.first, got.line, r.kept); err != nil {
+	return r.compare(s.answer, got)
+}
+
+// compare says in what an answer is not as it should be.
+func (r *replay) compare(want message, got response) error {
+	if err := match("HTTP/1.1 "+want.first, got.line, r.kept); err != nil {
 		return fmt.Errorf("%w\n%s", err, got.body)
 	}
-	for _, h := range s.answer.headers {
+	for _, h := range want.headers {
 		values := got.values(h[0])
 		if h[1] == "none" && len(values) == 0 {
 			continue
@@ -260,7 +278,7 @@ func (r *replay) exchange(s wireStep) error {
 			return fmt.Errorf("%s: %w", h[0], err)
 		}
 	}
-	if err := match(s.answer.body, got.body, r.kept); err != nil {
+	if err := match(want.body, got.body, r.kept); err != nil {
 		return err
 	}
 	return got.check()
@@ -280,7 +298,9 @@ func (r *replay) request(m message) ([]byte, error) {
 			headers = append(headers, [2]string{"Authorization", "token {" + as + "}"})
 		}
 	}
-	headers = append(append(headers, m.headers...), [2]string{"Connection", "close"})
+	if headers = append(headers, m.headers...); !slices.ContainsFunc(headers, func(h [2]string) bool { return h[0] == "Connection" }) {
+		headers = append(headers, [2]string{"Connection", "close"})
+	}
 	if m.body != "" || !strings.HasPrefix(first, "GET ") && !strings.HasPrefix(first, "HEAD ") {
 		body, err := fill(m.body, r.kept)
 		if err != nil {
@@ -305,34 +325,42 @@ type response struct {
 	body   string
 }
 
-func (r *replay) send(method string, request []byte) (response, error) {
+// dial connects and sends a request.
+func (r *replay) dial(request []byte) (net.Conn, error) {
 	conn, err := net.Dial("tcp", r.address)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.SetDeadline(time.Now().Add(90 * time.Second)); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	if _, err := conn.Write(request); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (r *replay) send(method string, request []byte) (response, error) {
+	conn, err := r.dial(request)
 	if err != nil {
 		return response{}, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(90 * time.Second)); err != nil {
-		return response{}, err
-	}
-	if _, err := conn.Write(request); err != nil {
-		return response{}, err
-	}
-	raw, err := io.ReadAll(conn)
+	in := bufio.NewReader(conn)
+	got, err := readHead(in)
 	if err != nil {
 		return response{}, err
 	}
-	head, _, ok := bytes.Cut(raw, []byte("\r\n\r\n"))
-	if !ok {
-		return response{}, fmt.Errorf("no answer but %q", raw)
-	}
-	lines := strings.Split(string(head), "\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(raw)), &http.Request{Method: method})
+	resp, err := http.ReadResponse(got.again(in), &http.Request{Method: method})
 	if err != nil {
 		return response{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	return response{lines[0], lines[1:], string(body)}, err
+	got.body = string(body)
+	return got, err
 }
 
 // values are those of a header, whose case is nobody's concern.
@@ -394,6 +422,13 @@ func TestWireFiles(t *testing.T) {
 		fmt.Sprint(s.request.headers, s.answer.headers) != "[[A b]] [[H v]]" {
 		t.Errorf("%+v", s)
 	}
+	const lasting = "== x [api.md GET /x/{y}; client.md 1:1]\n> GET /x\n< 200 OK\n<< one\n>> text two\n@says demo three\n<<\n\n@unlock\n"
+	if f, err = parseWire("f", lasting); err != nil || len(f.steps) != 2 {
+		t.Fatal(f, err)
+	}
+	if s := f.steps[0]; fmt.Sprint(s.talk, s.cites)+s.answer.body != "[{60 one} {62 text two} {64 says demo three} {60 }] [{api GET /x/{y}} {client 1 1}]" {
+		t.Errorf("%+v", s)
+	}
 	for name, bad := range map[string]string{
 		"no place":      "== x\n> GET /\n< 200 OK\n",
 		"a wrong place": "== x [y]\n> GET /\n< 200 OK\n",
@@ -401,6 +436,9 @@ func TestWireFiles(t *testing.T) {
 		"no request":    "== x [client.md 1:1]\n< 200 OK\n",
 		"no header":     "== x [client.md 1:1]\n> GET /\n< 200 OK\n< what\n",
 		"junk":          "what\n",
+		"no route":      "== x [api.md x]\n> GET /\n< 200 OK\n",
+		"nobody says":   "== x [client.md 1:1]\n> GET /\n< 200 OK\n<< a\n> b\n",
+		"nothing said":  "== x [client.md 1:1]\n> GET /\n< 200 OK\n>> \n",
 	} {
 		if f, err := parseWire("f", bad); err == nil {
 			t.Errorf("%s: %+v", name, f)
@@ -428,6 +466,8 @@ func TestPlaceholders(t *testing.T) {
 		{`"<text>"`, `"a\"b"`, true},
 		{`"<text>"`, `""`, false},
 		{`"<text>"`, `"a","b":"c"`, false},
+		{`<log>-7`, `0123456789abcdef-7`, true},
+		{`<log>-7`, `demo-7`, false},
 		{`<appid>`, `golden-hamster`, true},
 		{`<appid>`, `demo`, false},
 		{`<h1>a.b</h1>`, `<h1>a.b</h1>`, true},

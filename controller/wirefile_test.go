@@ -26,6 +26,17 @@ import (
 // <type> stands for whatever is written like that; <type:name> keeps it, and
 // {name} is what was kept, in answers and requests. Lines that begin with @ are
 // for the test (wire_test.go, arrange).
+//
+// An answer that lasts is followed by what is said then, up to an empty line:
+//
+//	<< a line of the answer's body, or a message
+//	>> text {"command":"cat"}
+//	@says demo hello
+//	<<
+//
+// Of a WebSocket, messages are "text TEXT", "0 BYTES" of the channel 0, in which
+// \n is a line feed, and "close CODE". << alone is the answer's end; without it
+// the client leaves. >> alone is silence, for talk that begins with the test.
 type wireFile struct {
 	name  string
 	steps []wireStep
@@ -41,6 +52,13 @@ type wireStep struct {
 	cites    []cite
 	request  message
 	answer   message
+	talk     []turn
+}
+
+// turn is a part of what is said while an answer lasts.
+type turn struct {
+	by   byte // > the client, < the controller, @ the test
+	text string
 }
 
 // message is one side of an exchange.
@@ -50,13 +68,16 @@ type message struct {
 	body    string
 }
 
-// cite is a place in a specification.
+// cite is a place in a specification: a line of those of Deis v1, or a route of
+// docs/api.md for what was not in it.
 type cite struct{ file, section, line string }
 
 var (
 	titleForm   = regexp.MustCompile(`^== (.+) \[(.+)\]$`)
 	citeForm    = regexp.MustCompile(`^(client|controller|builder)\.md ([0-9]+(?:\.[0-9]+)*):([0-9]+)$`)
+	routeForm   = regexp.MustCompile(`^(api)\.md ([A-Z]+) (/.+)$`)
 	commandForm = regexp.MustCompile(`^[a-z]+:[a-z]+$`)
+	talkForm    = regexp.MustCompile(`^(?:>>|<<)`)
 	headerForm  = regexp.MustCompile(`^([!#$%&'*+.^_|~0-9A-Za-z-]+): (.*)$`)
 )
 
@@ -86,13 +107,22 @@ func parseWire(name, text string) (wireFile, error) {
 				into *message
 			}{{">", &s.request}, {"<", &s.answer}} {
 				n := 0
-				for i+n < len(lines) && strings.HasPrefix(lines[i+n], side.mark) {
+				for i+n < len(lines) && strings.HasPrefix(lines[i+n], side.mark) && !strings.HasPrefix(lines[i+n], side.mark+side.mark) {
 					n++
 				}
 				if *side.into, err = parseMessage(lines[i : i+n]); err != nil {
 					return fail("%v", err)
 				}
 				i += n
+			}
+			if i < len(lines) && talkForm.MatchString(lines[i]) {
+				for ; i < len(lines) && lines[i] != ""; i++ {
+					t, err := parseTurn(lines[i])
+					if err != nil {
+						return fail("%v", err)
+					}
+					s.talk = append(s.talk, t)
+				}
 			}
 			f.steps = append(f.steps, s)
 		default:
@@ -116,6 +146,9 @@ func parseTitle(line string) (wireStep, error) {
 	}
 	for _, text := range strings.Split(m[2], "; ") {
 		c := citeForm.FindStringSubmatch(text)
+		if c == nil {
+			c = routeForm.FindStringSubmatch(text)
+		}
 		if c == nil {
 			return wireStep{}, fmt.Errorf("%q is no place in a specification", text)
 		}
@@ -146,6 +179,18 @@ func parseMessage(lines []string) (message, error) {
 	return m, nil
 }
 
+func parseTurn(line string) (turn, error) {
+	switch by, text, said := strings.Cut(line, " "); {
+	case by == "<<" && (text != "" || !said):
+		return turn{'<', text}, nil
+	case by == ">>" && (text != "" || !said):
+		return turn{'>', text}, nil
+	case strings.HasPrefix(line, "@"):
+		return turn{'@', line[1:]}, nil
+	}
+	return turn{}, fmt.Errorf("%q is said by nobody", line)
+}
+
 // placeholders are what <type> stands for.
 var placeholders = map[string]string{
 	"uuid":        `[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`,
@@ -156,6 +201,7 @@ var placeholders = map[string]string{
 	"appid":       `[a-z]{3,}-[a-z]{3,}`,
 	"fingerprint": `[0-9a-f]{2}(?::[0-9a-f]{2}){15}`,
 	"digest":      `sha256:[0-9a-f]{64}`,
+	"log":         `[0-9a-f]{16}`,
 	"text":        `(?:[^"\\]|\\.)+`, // in a JSON text
 }
 

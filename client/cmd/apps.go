@@ -39,6 +39,11 @@ func runAppsCreate(ctx context.Context, o *appsCreateOptions) error {
 	if err != nil {
 		return err
 	}
+	if !o.NoRemote {
+		if err := o.Git().Installed(); err != nil {
+			return fmt.Errorf("%w: install it, or create the app with --no-remote", err)
+		}
+	}
 	var app controller.App
 	err = o.waiting("Creating Application... ", func() error {
 		app, err = a.api.CreateApp(ctx, o.ID)
@@ -66,13 +71,15 @@ func runAppsCreate(ctx context.Context, o *appsCreateOptions) error {
 
 type appsListOptions struct {
 	*Factory
-	Limit *int
+	Limit  *int
+	Output string
 }
 
 func newAppsList(f *Factory, runF func(context.Context, *appsListOptions) error) *verb {
 	o := &appsListOptions{Factory: f}
 	v := newVerb("apps:list", "list the apps", "Lists the apps that are yours or shared with you.")
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runAppsList)
 }
 
@@ -85,20 +92,29 @@ func runAppsList(ctx context.Context, o *appsListOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== Apps%s\n", count(page))
-	o.lines(names(page.Results, func(app controller.App) string { return app.ID }))
-	return nil
+	return o.show(o.Output, list(page), func() {
+		o.printf("=== Apps%s\n", count(page))
+		o.lines(names(page.Results, func(app controller.App) string { return app.ID }))
+	})
 }
 
 type appsInfoOptions struct {
 	*Factory
-	App string
+	App, Output string
+}
+
+// appInfo is an app as apps:info tells of it in JSON.
+type appInfo struct {
+	controller.App
+	Processes listed[controller.Container] `json:"processes"`
+	Domains   listed[controller.Domain]    `json:"domains"`
 }
 
 func newAppsInfo(f *Factory, runF func(context.Context, *appsInfoOptions) error) *verb {
 	o := &appsInfoOptions{Factory: f}
 	v := newVerb("apps:info", "describe an app", "Describes an app, its processes and its domains.")
 	v.forApp(&o.App)
+	v.printed(&o.Output)
 	return action(v, o, runF, runAppsInfo)
 }
 
@@ -111,23 +127,28 @@ func runAppsInfo(ctx context.Context, o *appsInfoOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== %s Application\n", app.ID)
-	o.field("updated", app.Updated)
-	o.field("uuid", app.UUID)
-	o.field("created", app.Created)
-	o.field("url", app.URL)
-	o.field("owner", app.Owner)
-	o.field("id", app.ID)
-	o.printf("\n")
-	if err := o.listProcesses(ctx, t, nil); err != nil {
+	processes, err := t.api.ListContainers(ctx, t.app, t.ResponseLimit)
+	if err != nil {
 		return err
 	}
-	o.printf("\n")
-	if err := o.listDomains(ctx, t, nil); err != nil {
+	domains, err := t.api.ListDomains(ctx, t.app, t.ResponseLimit)
+	if err != nil {
 		return err
 	}
-	o.printf("\n")
-	return nil
+	return o.show(o.Output, appInfo{app, list(processes), list(domains)}, func() {
+		o.printf("=== %s Application\n", app.ID)
+		o.field("updated", app.Updated)
+		o.field("uuid", app.UUID)
+		o.field("created", app.Created)
+		o.field("url", app.URL)
+		o.field("owner", app.Owner)
+		o.field("id", app.ID)
+		o.printf("\n")
+		o.printProcesses(t.app, processes)
+		o.printf("\n")
+		o.printDomains(t.app, domains)
+		o.printf("\n")
+	})
 }
 
 type appsOpenOptions struct {
@@ -198,9 +219,10 @@ func runAppsDestroy(ctx context.Context, o *appsDestroyOptions) error {
 	if answer == "" {
 		warning := fmt.Sprintf(` !    WARNING: Potentially Destructive Action
  !    This command will destroy the application: %[1]s
+ !    Controller: %[2]s
  !    To proceed, type "%[1]s" or re-run this command with --confirm=%[1]s
 
-> `, t.app)
+> `, t.app, t.Controller)
 		if answer, err = o.IO.ReadLine(ctx, warning); err != nil {
 			return err
 		}

@@ -87,6 +87,11 @@ var appsStories = []story{
 		{request: infoCalls[1].request, status: 200, answer: infoCalls[1].answer, version: "1.6"},
 		{request: infoCalls[2].request, status: 200, answer: infoCalls[2].answer, version: "1.6"},
 	}},
+	{name: "info of the environment's app", args: words("apps:info"), setup: func(s *scene) {
+		gitRemote("deis", "ssh://git@127.0.0.1:2222/other.git")(s)
+		s.env = append(s.env, "DEIS_APP=demo")
+	}, calls: infoCalls},
+	{name: "info of a named app, whatever the environment says", args: words("apps:info -a demo"), setup: func(s *scene) { s.env = append(s.env, "DEIS_APP=other") }, calls: infoCalls},
 	{name: "info, no such app", args: words("apps:info -a demo"), calls: []exchange{{request: "GET /v1/apps/demo/", status: 404, answer: notFound}}},
 	{name: "info, no permission", args: words("apps:info -a demo"), calls: []exchange{{request: "GET /v1/apps/demo/", status: 403, answer: forbidden}}},
 	{name: "info of a path", args: words("apps:info -a ../users"), calls: []exchange{{request: "GET /v1/apps/..%2Fusers/", status: 404, answer: notFound}}},
@@ -119,6 +124,10 @@ var appsStories = []story{
 		git(s.t, "remote", "add", "deis2", "ssh://git@127.0.0.1:2222/demo2.git")
 	}, calls: []exchange{{request: "DELETE /v1/apps/demo/", status: 204}}, check: remotes("deis2\tssh://git@127.0.0.1:2222/demo2.git")},
 	{name: "destroy, no remote", args: words("destroy --confirm demo"), calls: []exchange{{request: "DELETE /v1/apps/demo/", status: 204}}},
+	{name: "destroy the environment's app, remote kept", args: words("destroy --confirm demo"), setup: func(s *scene) {
+		gitRemote("deis", "ssh://git@127.0.0.1:2222/demo.git")(s)
+		s.env = append(s.env, "DEIS_APP=demo")
+	}, calls: []exchange{{request: "DELETE /v1/apps/demo/", status: 204}}, check: remotes("deis\tssh://git@127.0.0.1:2222/demo.git")},
 	{name: "destroy, wrong answer", args: words("destroy -a demo"), in: "demo2\n"},
 	{name: "destroy, no answer", args: words("destroy -a demo")},
 	{name: "destroy, wrong confirmation", args: words("destroy -a demo --confirm=other")},

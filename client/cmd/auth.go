@@ -32,7 +32,9 @@ func (c *connectOptions) flags(v *verb) {
 	v.required(&c.Controller, "<controller>", "the controller's address, such as https://deis.example.com or deis.example.com:8000")
 	v.option(&c.SSLVerify, "ssl-verify", "", "BOOL", "false to accept any certificate of the controller's; true by default")
 	v.option(&c.CAFile, "ca-file", "", "FILE", "a file with certificates (PEM) to trust beside the system's")
+	v.newer()
 	v.integer(&c.SSHPort, "ssh-port", "", "N", "the port that 'git push' goes to; 2222 by default")
+	v.newer()
 	v.checks = append(v.checks, func() error {
 		switch {
 		case c.SSLVerify != "true" && c.SSLVerify != "false":
@@ -50,6 +52,9 @@ func (c *connectOptions) connect(ctx context.Context, f *Factory) (*settings.Ses
 	address, err := settings.ParseController(c.Controller)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := f.SessionPath(); err != nil {
+		return nil, err // nobody is logged in who would not stay so
 	}
 	session := &settings.Session{Controller: address, SSLVerify: c.SSLVerify == "true"}
 	if c.SSHPort != nil && *c.SSHPort != settings.DefaultSSHPort {
@@ -106,7 +111,7 @@ func login(ctx context.Context, f *Factory, s *settings.Session, username, passw
 	}
 	s.Username, s.Token = username, token
 	if err := f.Save(s); err != nil {
-		return err
+		return fmt.Errorf("the login succeeded, but the session cannot be kept: %w", err)
 	}
 	f.printf("Logged in as %s\n", username)
 	return nil
@@ -200,6 +205,7 @@ type authLoginOptions struct {
 	*Factory
 	connectOptions
 	Username, Password string
+	PasswordStdin      bool
 }
 
 func newAuthLogin(f *Factory, runF func(context.Context, *authLoginOptions) error) *verb {
@@ -209,10 +215,17 @@ func newAuthLogin(f *Factory, runF func(context.Context, *authLoginOptions) erro
 	o.connectOptions.flags(v)
 	v.option(&o.Username, "username", "", "USERNAME", "the name of the account")
 	v.option(&o.Password, "password", "", "PASSWORD", "its password")
+	v.passwordStdin(&o.PasswordStdin, &o.Username)
 	return action(v, o, runF, runAuthLogin)
 }
 
 func runAuthLogin(ctx context.Context, o *authLoginOptions) error {
+	if o.PasswordStdin {
+		var err error
+		if o.Password, err = o.IO.ReadSecret(ctx); err != nil {
+			return err
+		}
+	}
 	session, err := o.connect(ctx, o.Factory)
 	if err != nil {
 		return err
@@ -276,11 +289,22 @@ func runAuthPasswd(ctx context.Context, o *authPasswdOptions) error {
 	return nil
 }
 
-type authWhoamiOptions struct{ *Factory }
+type authWhoamiOptions struct {
+	*Factory
+	Output string
+}
+
+// identity is a session as auth:whoami shows it in JSON: without the token.
+type identity struct {
+	Username   string `json:"username"`
+	Controller string `json:"controller"`
+}
 
 func newAuthWhoami(f *Factory, runF func(context.Context, *authWhoamiOptions) error) *verb {
+	o := &authWhoamiOptions{Factory: f}
 	v := newVerb("auth:whoami", "print who is logged in", "Prints who is logged in, and where.")
-	return action(v, &authWhoamiOptions{f}, runF, runAuthWhoami)
+	v.printed(&o.Output)
+	return action(v, o, runF, runAuthWhoami)
 }
 
 func runAuthWhoami(_ context.Context, o *authWhoamiOptions) error {
@@ -288,8 +312,9 @@ func runAuthWhoami(_ context.Context, o *authWhoamiOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("You are %s at %s\n", s.Username, s.Controller)
-	return nil
+	return o.show(o.Output, identity{s.Username, s.Controller}, func() {
+		o.printf("You are %s at %s\n", s.Username, s.Controller)
+	})
 }
 
 type authCancelOptions struct {
@@ -333,6 +358,7 @@ func runAuthCancel(ctx context.Context, o *authCancelOptions) error {
 			return nil
 		}
 	}
+	o.session = session
 	client, err := o.Client(session)
 	if err != nil {
 		return err
@@ -385,13 +411,27 @@ func runAuthRegenerate(ctx context.Context, o *authRegenerateOptions) error {
 	case o.Username != "":
 		err = a.api.RegenerateUser(ctx, o.Username)
 	default:
-		if a.Token, err = a.api.Regenerate(ctx); err == nil {
-			err = o.Save(a.Session)
-		}
+		err = o.regenerate(ctx, a)
 	}
 	if err != nil {
 		return err
 	}
 	o.printf("Token Regenerated\n")
+	return nil
+}
+
+// regenerate replaces the account's token, if the new one can be kept.
+func (o *authRegenerateOptions) regenerate(ctx context.Context, a account) error {
+	if err := o.Save(a.Session); err != nil {
+		return fmt.Errorf("the token stays as it is, since a new one could not be kept: %w", err)
+	}
+	token, err := a.api.Regenerate(ctx)
+	if err != nil {
+		return err
+	}
+	a.Token = token
+	if err := o.Save(a.Session); err != nil {
+		return fmt.Errorf("the token was replaced, but the session cannot be kept, so log in again: %w", err)
+	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"go.yaml.in/yaml/v3"
 
@@ -18,8 +17,8 @@ func buildsVerbs(f *Factory) []*verb {
 
 type buildsListOptions struct {
 	*Factory
-	App   string
-	Limit *int
+	App, Output string
+	Limit       *int
 }
 
 func newBuildsList(f *Factory, runF func(context.Context, *buildsListOptions) error) *verb {
@@ -27,6 +26,7 @@ func newBuildsList(f *Factory, runF func(context.Context, *buildsListOptions) er
 	v := newVerb("builds:list", "list an app's builds", "Lists an app's builds, the newest first.")
 	v.forApp(&o.App)
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runBuildsList)
 }
 
@@ -39,11 +39,12 @@ func runBuildsList(ctx context.Context, o *buildsListOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== %s Builds%s\n", t.app, count(page))
-	for _, b := range page.Results {
-		o.printf("%s %s\n", b.UUID, b.Created)
-	}
-	return nil
+	return o.show(o.Output, list(page), func() {
+		o.printf("=== %s Builds%s\n", t.app, count(page))
+		for _, b := range page.Results {
+			o.printf("%s %s\n", b.UUID, b.Created)
+		}
+	})
 }
 
 type buildsCreateOptions struct {
@@ -70,7 +71,7 @@ func runBuildsCreate(ctx context.Context, o *buildsCreateOptions) error {
 	if err != nil {
 		return err
 	}
-	err = o.waiting("Creating build... ", func() error {
+	err = o.deploying(ctx, t, "Creating build... ", func(ctx context.Context) error {
 		return t.api.CreateBuild(ctx, t.app, controller.NewBuild{Image: o.Image, Procfile: procfile})
 	})
 	if err != nil {
@@ -85,7 +86,7 @@ func runBuildsCreate(ctx context.Context, o *buildsCreateOptions) error {
 func readProcfile(inline string) (map[string]string, error) {
 	text := []byte(inline)
 	if inline == "" {
-		b, err := os.ReadFile("Procfile")
+		b, err := readFile("Procfile")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -17,13 +16,15 @@ func certsVerbs(f *Factory) []*verb {
 
 type certsListOptions struct {
 	*Factory
-	Limit *int
+	Limit  *int
+	Output string
 }
 
 func newCertsList(f *Factory, runF func(context.Context, *certsListOptions) error) *verb {
 	o := &certsListOptions{Factory: f}
 	v := newVerb("certs:list", "list your certificates", "Lists your TLS certificates and when they expire.")
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runCertsList)
 }
 
@@ -36,17 +37,16 @@ func runCertsList(ctx context.Context, o *certsListOptions) error {
 	if err != nil {
 		return err
 	}
-	if len(page.Results) == 0 {
-		o.printf("No certs\n")
-		return nil
-	}
-	o.printCerts(page.Results)
-	return nil
+	return o.show(o.Output, list(page), func() { o.printCerts(page.Results) })
 }
 
 // printCerts is a table of names and expiries; of two of a name the last
 // counts.
 func (f *Factory) printCerts(certs []controller.Cert) {
+	if len(certs) == 0 {
+		f.printf("No certs\n")
+		return
+	}
 	const gap = "     "
 	name, expiry := len("Common Name"), len("Expires")
 	expires := map[string]string{}
@@ -77,13 +77,19 @@ func newCertsAdd(f *Factory, runF func(context.Context, *certsAddOptions) error)
 }
 
 func runCertsAdd(ctx context.Context, o *certsAddOptions) error {
-	cert, err := os.ReadFile(o.Cert)
+	cert, err := readText(o.Cert)
 	if err != nil {
 		return err
 	}
-	key, err := os.ReadFile(o.Key)
+	key, err := readText(o.Key)
 	if err != nil {
 		return err
+	}
+	switch {
+	case isPrivateKey(cert) && !isCertificate(cert):
+		return fmt.Errorf("%s holds a private key, not a certificate: give the certificate first, its key behind it", o.Cert)
+	case isCertificate(key) && !isPrivateKey(key):
+		return fmt.Errorf("%s holds a certificate, not its private key", o.Key)
 	}
 	a, err := o.account()
 	if err != nil {
@@ -95,7 +101,7 @@ func runCertsAdd(ctx context.Context, o *certsAddOptions) error {
 	}
 	err = o.waiting("Adding SSL endpoint... ", func() error {
 		for _, cn := range commonNames {
-			err := a.api.CreateCert(ctx, controller.NewCert{Certificate: string(cert), Key: string(key), CommonName: cn})
+			err := a.api.CreateCert(ctx, controller.NewCert{Certificate: cert, Key: key, CommonName: cn})
 			if err != nil {
 				return err
 			}

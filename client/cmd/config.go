@@ -20,8 +20,8 @@ func configVerbs(f *Factory) []*verb {
 
 type configListOptions struct {
 	*Factory
-	App     string
-	Oneline bool
+	App, Output string
+	Oneline     bool
 }
 
 func newConfigList(f *Factory, runF func(context.Context, *configListOptions) error) *verb {
@@ -29,6 +29,8 @@ func newConfigList(f *Factory, runF func(context.Context, *configListOptions) er
 	v := newVerb("config:list", "list an app's variables", "Lists the variables of an app's environment.")
 	v.boolean(&o.Oneline, "oneline", "", "print all on one line")
 	v.forApp(&o.App)
+	v.printed(&o.Output)
+	v.exclusive = [][2]string{{"oneline", "output"}}
 	return action(v, o, runF, runConfigList)
 }
 
@@ -38,7 +40,7 @@ func runConfigList(ctx context.Context, o *configListOptions) error {
 		return err
 	}
 	if !o.Oneline {
-		return o.listConfig(ctx, t)
+		return o.listConfig(ctx, t, o.Output)
 	}
 	config, err := t.api.Config(ctx, t.app)
 	if err != nil {
@@ -51,14 +53,15 @@ func runConfigList(ctx context.Context, o *configListOptions) error {
 	return nil
 }
 
-func (f *Factory) listConfig(ctx context.Context, t target) error {
+func (f *Factory) listConfig(ctx context.Context, t target, as string) error {
 	config, err := t.api.Config(ctx, t.app)
 	if err != nil {
 		return err
 	}
-	f.printf("=== %s Config\n", t.app)
-	aligned(f.IO.Out, config.Values, 6)
-	return nil
+	return f.show(as, config, func() {
+		f.printf("=== %s Config\n", t.app)
+		aligned(f.IO.Out, config.Values, 6)
+	})
 }
 
 type configSetOptions struct {
@@ -99,7 +102,7 @@ func (f *Factory) setConfig(ctx context.Context, app string, vars map[string]str
 		change.Values[key] = value
 	}
 	var config controller.Config
-	err = f.waiting("Creating config... ", func() error {
+	err = f.deploying(ctx, t, "Creating config... ", func(ctx context.Context) error {
 		config, err = t.api.ChangeConfig(ctx, t.app, change)
 		return err
 	})
@@ -111,7 +114,7 @@ func (f *Factory) setConfig(ctx context.Context, app string, vars map[string]str
 		f.printf(", %s", release)
 	}
 	f.printf("\n\n")
-	return f.listConfig(ctx, t)
+	return f.listConfig(ctx, t, outputText)
 }
 
 var privateKeyPattern = regexp.MustCompile(`^-+BEGIN ([A-Z0-9]+ )*PRIVATE KEY-+`)
@@ -120,14 +123,20 @@ var privateKeyPattern = regexp.MustCompile(`^-+BEGIN ([A-Z0-9]+ )*PRIVATE KEY-+`
 // itself or its file may be given.
 func privateKey(value string) (string, error) {
 	if _, err := os.Stat(value); err == nil {
-		b, err := os.ReadFile(value)
+		text, err := readText(value)
 		if err != nil {
 			return "", err
 		}
-		value = string(b)
+		if !privateKeyPattern.MatchString(text) {
+			return "", sentence("Could not parse SSH private key:\n " + value) // not what the file holds
+		}
+		value = text
+	}
+	if decoded, err := base64.StdEncoding.DecodeString(value); err == nil && privateKeyPattern.Match(decoded) {
+		return value, nil // as config:pull wrote it
 	}
 	if !privateKeyPattern.MatchString(value) {
-		return "", sentence("Could not parse SSH private key:\n " + value)
+		return "", sentence("Could not parse SSH private key") // and not what it is: it may be secret
 	}
 	return base64.StdEncoding.EncodeToString([]byte(value)), nil
 }
@@ -151,7 +160,7 @@ func runConfigUnset(ctx context.Context, o *configUnsetOptions) error {
 	if err != nil {
 		return err
 	}
-	err = o.waiting("Removing config... ", func() error {
+	err = o.deploying(ctx, t, "Removing config... ", func(ctx context.Context) error {
 		_, err := t.api.ChangeConfig(ctx, t.app, controller.ConfigChange{Values: unset(o.Keys)})
 		return err
 	})
@@ -159,7 +168,7 @@ func runConfigUnset(ctx context.Context, o *configUnsetOptions) error {
 		return err
 	}
 	o.printf("done\n\n")
-	return o.listConfig(ctx, t)
+	return o.listConfig(ctx, t, outputText)
 }
 
 // unset is the change that removes keys.
@@ -173,27 +182,38 @@ func unset(keys []string) map[string]any {
 
 type configPullOptions struct {
 	*Factory
-	App                    string
+	App, Path              string
 	Interactive, Overwrite bool
 }
 
 func newConfigPull(f *Factory, runF func(context.Context, *configPullOptions) error) *verb {
-	o := &configPullOptions{Factory: f}
-	v := newVerb("config:pull", "write the variables into .env", "Writes an app's variables into the file .env.")
+	o := &configPullOptions{Factory: f, Path: dotenv}
+	v := newVerb("config:pull", "write the variables into .env", "Writes an app's variables into the file .env, from which config:push sets the same ones again.")
 	v.boolean(&o.Interactive, "interactive", "i", "keep what the file has, and ask for each variable that differs")
 	v.boolean(&o.Overwrite, "overwrite", "o", "replace the file")
+	v.option(&o.Path, "path", "p", "FILE", "another file, or - for standard output")
+	v.newer()
 	v.forApp(&o.App)
+	v.checks = append(v.checks, func() error {
+		if o.Interactive && o.Path == "-" {
+			return v.refuse("--interactive asks about a file, and - is none")
+		}
+		return nil
+	})
 	return action(v, o, runF, runConfigPull)
 }
 
 func runConfigPull(ctx context.Context, o *configPullOptions) error {
-	_, err := os.Stat(dotenv)
-	exists := err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	toFile, exists := o.Path != "-", false
+	if toFile {
+		_, err := os.Stat(o.Path)
+		exists = err == nil
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	if exists && !o.Overwrite && !o.Interactive {
-		return sentence(dotenv + " already exists, pass -o to overwrite")
+		return sentence(o.Path + " already exists, pass -o to overwrite")
 	}
 	t, err := o.target(ctx, o.App)
 	if err != nil {
@@ -209,17 +229,17 @@ func runConfigPull(ctx context.Context, o *configPullOptions) error {
 			return err
 		}
 	}
-	return writeDotenv(dotenv, vars)
+	if !toFile {
+		o.printf("%s", formatDotenv(vars))
+		return nil
+	}
+	return writeDotenv(o.Path, vars)
 }
 
 // merge adds an app's variables to those of the file. Where they differ the
 // user decides.
 func (o *configPullOptions) merge(ctx context.Context, remote map[string]string) (map[string]string, error) {
-	pairs, err := readDotenv(dotenv)
-	if err != nil {
-		return nil, err
-	}
-	vars, err := parseVars(pairs)
+	vars, err := readDotenv(o.Path)
 	if err != nil {
 		return nil, err // rather than lose the line
 	}
@@ -245,24 +265,49 @@ type configPushOptions struct {
 }
 
 func newConfigPush(f *Factory, runF func(context.Context, *configPushOptions) error) *verb {
-	o := &configPushOptions{Factory: f, Path: dotenv}
+	o := &configPushOptions{Factory: f}
 	v := newVerb("config:push", "set the variables of .env", "Sets the variables of a file, a KEY=value a line, which makes a release.")
-	v.option(&o.Path, "path", "p", "FILE", "the file; .env by default")
+	v.option(&o.Path, "path", "p", "FILE", "the file, or - for standard input; by default what a pipe or a redirection brings, else .env")
 	v.forApp(&o.App)
 	return action(v, o, runF, runConfigPush)
 }
 
 func runConfigPush(ctx context.Context, o *configPushOptions) error {
-	pairs, err := readDotenv(o.Path)
+	path, err := o.source(ctx)
 	if err != nil {
 		return err
 	}
-	vars, err := parseVars(pairs)
+	var vars map[string]string
+	if path == "-" {
+		path = "standard input"
+		var text string
+		if text, err = o.IO.ReadAll(ctx); err == nil {
+			vars, err = parseDotenv(path, text)
+		}
+	} else {
+		vars, err = readDotenv(path)
+	}
 	if err != nil {
 		return err
 	}
 	if len(vars) == 0 {
-		return fmt.Errorf("%s sets no variable", o.Path)
+		return fmt.Errorf("%s sets no variable", path)
 	}
 	return o.setConfig(ctx, o.App, vars)
+}
+
+// source is the file to push, - for standard input. Without -p that is taken
+// if something comes there: nothing does under cron and most CI, and a parent
+// that holds a pipe open for nothing must not make the command wait for ever.
+func (o *configPushOptions) source(ctx context.Context) (string, error) {
+	if o.Path != "" {
+		return o.Path, nil
+	}
+	switch comes, err := o.IO.InputComes(ctx); {
+	case err != nil:
+		return "", err
+	case comes:
+		return "-", nil
+	}
+	return dotenv, nil
 }

@@ -53,12 +53,32 @@ var configStories = []story{
 	{name: "pull, asked", args: words("config:pull -i -a demo"), setup: env("A=old\nB=old\nLOCAL=1\nSAME=1"), in: "y\nn o\n",
 		calls: []exchange{{request: configCall.request, status: 200, answer: configJSON(`"values":{"A":"new","B":"new","NEW":"1","SAME":"1"}`)}}, check: file(".env", "A=new\nB=old\nLOCAL=1\nNEW=1\nSAME=1\n")},
 	{name: "pull, asked in vain", args: words("config:pull -io -a demo"), calls: []exchange{{request: configCall.request, status: 200, answer: configJSON(`"values":{"A":"1"}`)}}, check: file(".env", "A=1\n")},
+	{name: "pull another file", args: words("config:pull -a demo --path=prod.env"), setup: env("OLD=1\n"), calls: []exchange{{request: configCall.request, status: 200, answer: configJSON(`"values":{"A":"two\nlines","B":"it's"}`)}}, check: func(s *scene) {
+		file(".env", "OLD=1\n")(s)
+		file("prod.env", "A='two\nlines'\nB=it's\n")(s)
+	}},
+	{name: "pull another file, it exists", args: words("config:pull -p prod.env -a demo"), setup: func(s *scene) { s.write("prod.env", "OLD=1\n") }, check: file("prod.env", "OLD=1\n")},
+	{name: "pull to standard output", args: words("config:pull -p - -a demo"), setup: env("OLD=1\n"), calls: []exchange{configCall}, check: file(".env", "OLD=1\n")},
+	{name: "pull to standard output, asked", args: words("config:pull -ip - -a demo")},
 	{name: "pull, asked, junk in the file", args: words("config:pull -i -a demo"), setup: env("junk\n"), calls: []exchange{{request: configCall.request, status: 200, answer: configJSON(`"values":{"A":"1"}`)}}, check: file(".env", "junk\n")},
 
 	{name: "push", args: words("config:push -a demo"), setup: env("A=1\r\n\n# comment\nB=two words"), calls: []exchange{
 		{request: `POST /v1/apps/demo/config/ {"values":{"A":"1","B":"two words"}}`, status: 201, answer: configJSON(`"values":{"DEIS_RELEASE":"v4"}`)}, configCall}},
 	{name: "push another file", args: words("config:push --path=prod.env -a demo"), setup: func(s *scene) { s.write("prod.env", "A=1") }, calls: []exchange{
 		{request: `POST /v1/apps/demo/config/ {"values":{"A":"1"}}`, status: 201, answer: configJSON("")}, configCall}},
+	{name: "push quoted values", args: words("config:push -a demo"), setup: env("export A='1' # one\nB=\"two\nlines\"\nC=\n"), calls: []exchange{
+		{request: `POST /v1/apps/demo/config/ {"values":{"A":"1","B":"two\nlines","C":""}}`, status: 201, answer: configJSON("")}, configCall}},
+	{name: "push what comes in", only: inPipe, args: words("config:push -a demo"), setup: env("A=file\n"), in: "A=1\nB='two\nlines'", calls: []exchange{
+		{request: `POST /v1/apps/demo/config/ {"values":{"A":"1","B":"two\nlines"}}`, status: 201, answer: configJSON("")}, configCall}},
+	{name: "push a file, whatever comes in", only: inPipe, args: words("config:push -p .env -a demo"), setup: env("A=file\n"), in: "A=1\n", calls: []exchange{
+		{request: `POST /v1/apps/demo/config/ {"values":{"A":"file"}}`, status: 201, answer: configJSON("")}, configCall}},
+	{name: "push standard input", only: inPipe, args: words("config:push -p - -a demo"), in: "A=1", calls: []exchange{
+		{request: `POST /v1/apps/demo/config/ {"values":{"A":"1"}}`, status: 201, answer: configJSON("")}, configCall}},
+	{name: "push standard input, nothing comes", args: words("config:push -p - -a demo"), setup: env("A=file\n")},
+	{name: "push, junk comes in", only: inPipe, args: words("config:push -a demo"), setup: env("A=file\n"), in: "A=1\nsecret\n"},
+	{name: "push a binary file", args: words("config:push -a demo"), setup: env("\x7fELF\x02\x01\x00")},
+	{name: "push a directory", args: words("config:push -p . -a demo")},
+	{name: "push what is no private key", args: words("config:push -a demo"), setup: env("SSH_KEY=secret")},
 	{name: "push, no file", args: words("config:push -a demo"), setup: noSession},
 	{name: "push, empty file", args: words("config:push -a demo"), setup: env("\n")},
 	{name: "push, junk in the file", args: words("config:push -a demo"), setup: env("A=1\nexport\n")},

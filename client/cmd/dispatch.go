@@ -21,6 +21,7 @@ var groups = []group{
 	{"config", "manage an app's environment", true, configVerbs},
 	{"domains", "manage an app's domain names", true, domainsVerbs},
 	{"builds", "deploy images, list what was built", true, buildsVerbs},
+	{"credentials", "manage what an app shows to other registries", true, credentialsVerbs},
 	{"limits", "manage what an app's processes may use", true, limitsVerbs},
 	{"tags", "manage where an app's processes may run", true, tagsVerbs},
 	{"releases", "list an app's releases, go back to one", true, releasesVerbs},
@@ -33,10 +34,7 @@ var groups = []group{
 	{"shortcuts", "list the shortcuts", false, shortcutsVerbs},
 }
 
-const (
-	usageLine = "Usage: deis <command> [<args>...]"
-	noMatch   = "Found no matching command, try 'deis help'\n" + usageLine
-)
+const usageLine = "Usage: deis <command> [<args>...]"
 
 // call is what the arguments of the program ask for: one of help, plugin and
 // verb, else a refusal.
@@ -107,7 +105,7 @@ func (g group) resolve(f *Factory, word string, args []string) call {
 	case bare:
 		return call{help: g.valid(f)}
 	case v == nil:
-		return call{refusal: noMatch}
+		return call{refusal: noMatch(f, word)}
 	}
 	return call{verb: v, args: args}
 }

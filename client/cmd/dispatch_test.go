@@ -22,6 +22,9 @@ func TestHelpGolden(t *testing.T) {
 			}
 		}
 		got.WriteString("\n")
+		if shown, code := s.runAtTerminal(args...); visible(shown) != out || code != 0 {
+			t.Errorf("%v: at a terminal: exit %d, %q", args, code, shown)
+		}
 	}
 	show("help")
 	f := NewFactory(s.io(), nil)

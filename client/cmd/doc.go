@@ -7,12 +7,14 @@
 // arguments by Deis v1's grammar, cobra runs it, fail prints its error.
 //
 // Environment: HOME (on Windows HOMEDRIVE and HOMEPATH); DEIS_PROFILE, the
-// name of the session file, client by default; DEIS_DRINK_OF_CHOICE, what to
-// wait with, coffee by default; PATH, for git, the browser's opener and
-// plugins; http_proxy, https_proxy and no_proxy.
+// name of the session file, client by default; DEIS_APP, the app if -a does not
+// name one; DEIS_DRINK_OF_CHOICE, what to wait with, coffee by default; PATH,
+// for git, the browser's opener and plugins; http_proxy, https_proxy and
+// no_proxy.
 //
 // Files: ~/.deis/<profile>.json, the session; ~/.ssh/*.pub, the keys that
-// keys:add offers; in the working directory .env and Procfile.
+// keys:add offers; in the working directory .env and Procfile. config:push and
+// --password-stdin read standard input.
 //
 // Exit codes: 0 for success and help, 1 for a failure, 130 when interrupted,
 // which is how apps:logs --follow ends; apps:run and plugins end with the code

@@ -41,8 +41,8 @@ func runDomainsAdd(ctx context.Context, o *domainsAddOptions) error {
 
 type domainsListOptions struct {
 	*Factory
-	App   string
-	Limit *int
+	App, Output string
+	Limit       *int
 }
 
 func newDomainsList(f *Factory, runF func(context.Context, *domainsListOptions) error) *verb {
@@ -50,6 +50,7 @@ func newDomainsList(f *Factory, runF func(context.Context, *domainsListOptions) 
 	v := newVerb("domains:list", "list an app's domains", "Lists the domains that were added to an app.")
 	v.forApp(&o.App)
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runDomainsList)
 }
 
@@ -58,17 +59,16 @@ func runDomainsList(ctx context.Context, o *domainsListOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.listDomains(ctx, t, o.Limit)
-}
-
-func (f *Factory) listDomains(ctx context.Context, t target, limit *int) error {
-	page, err := t.api.ListDomains(ctx, t.app, t.size(limit))
+	page, err := t.api.ListDomains(ctx, t.app, t.size(o.Limit))
 	if err != nil {
 		return err
 	}
-	f.printf("=== %s Domains%s\n", t.app, count(page))
+	return o.show(o.Output, list(page), func() { o.printDomains(t.app, page) })
+}
+
+func (f *Factory) printDomains(app string, page controller.Page[controller.Domain]) {
+	f.printf("=== %s Domains%s\n", app, count(page))
 	f.lines(names(page.Results, func(d controller.Domain) string { return d.Domain }))
-	return nil
 }
 
 type domainsRemoveOptions struct {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/deis/deis/client/controller"
 	"github.com/deis/deis/client/settings"
@@ -20,12 +22,15 @@ type Factory struct {
 	Env []string // KEY=value, as os.Environ
 	Now func() time.Time
 
-	mismatch *string // the API version of a controller that has another
+	pace     time.Duration          // of the spinner
+	every    time.Duration          // between two looks at a deploy's progress
+	session  *settings.Session      // whose controller is asked
+	mismatch atomic.Pointer[string] // the API version of a controller that has another
 }
 
 // NewFactory makes a Factory.
 func NewFactory(io *IOStreams, env []string) *Factory {
-	return &Factory{IO: io, Env: env, Now: time.Now}
+	return &Factory{IO: io, Env: env, Now: time.Now, pace: spinInterval, every: progressInterval}
 }
 
 // Getenv is a variable of the environment. Of two the last counts.
@@ -66,7 +71,7 @@ func (f *Factory) Save(s *settings.Session) error {
 func (f *Factory) Client(s *settings.Session) (*controller.Client, error) {
 	o := controller.Options{
 		URL: s.Controller, Token: s.Token, Insecure: !s.SSLVerify,
-		OnVersion: func(server string) { f.mismatch = &server },
+		OnVersion: func(server string) { f.mismatch.Store(&server) },
 	}
 	if s.CAFile != "" {
 		pool, err := trust(s.CAFile)
@@ -80,7 +85,7 @@ func (f *Factory) Client(s *settings.Session) (*controller.Client, error) {
 
 // trust is the system's certificates and those in a file.
 func trust(caFile string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(caFile)
+	pem, err := readText(caFile)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +93,7 @@ func trust(caFile string) (*x509.CertPool, error) {
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	if !pool.AppendCertsFromPEM(pem) {
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
 		return nil, fmt.Errorf("%s holds no certificate", caFile)
 	}
 	return pool, nil
@@ -97,13 +102,14 @@ func trust(caFile string) (*x509.CertPool, error) {
 // warnVersion tells, once and where no script reads it, that the controller
 // has another API.
 func (f *Factory) warnVersion() {
-	if f.mismatch == nil {
+	server := f.mismatch.Load()
+	if server == nil {
 		return
 	}
 	fmt.Fprintf(f.IO.Err, `!    WARNING: Client and server API versions do not match. Please consider upgrading.
 !    Client version: %s
 !    Server version: %s
-`, version.API, *f.mismatch)
+`, version.API, *server)
 }
 
 // account is what commands about the user or the platform need.
@@ -117,6 +123,7 @@ func (f *Factory) account() (account, error) {
 	if err != nil {
 		return account{}, err
 	}
+	f.session = session
 	client, err := f.Client(session)
 	return account{session, client}, err
 }
@@ -133,7 +140,7 @@ func (a account) size(limit *int) int {
 type target struct {
 	account
 	app      string
-	detected bool // not named by -a
+	detected bool // named neither by -a nor by DEIS_APP
 }
 
 func (f *Factory) target(ctx context.Context, app string) (target, error) {
@@ -141,11 +148,19 @@ func (f *Factory) target(ctx context.Context, app string) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	if app != "" {
-		return target{account: a, app: app}, nil
+	if app == "" {
+		app = f.Getenv("DEIS_APP") // for CI, where there may be no remote
 	}
-	app, err = a.DetectApp(ctx, f.Git())
-	return target{account: a, app: app, detected: true}, err
+	detected := app == ""
+	if detected {
+		if app, err = a.DetectApp(ctx, f.Git()); err != nil {
+			return target{}, err
+		}
+	}
+	if strings.ContainsFunc(app, unicode.IsControl) || !utf8.ValidString(app) {
+		return target{}, fmt.Errorf("%q is not the name of an app", app)
+	}
+	return target{account: a, app: app, detected: detected}, nil
 }
 
 // printf writes to the command's output.

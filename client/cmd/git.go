@@ -12,6 +12,7 @@ func gitVerbs(f *Factory) []*verb { return []*verb{newGitRemote(f, nil)} }
 type gitRemoteOptions struct {
 	*Factory
 	App, Remote string
+	Force       bool
 }
 
 func newGitRemote(f *Factory, runF func(context.Context, *gitRemoteOptions) error) *verb {
@@ -19,6 +20,8 @@ func newGitRemote(f *Factory, runF func(context.Context, *gitRemoteOptions) erro
 	v := newVerb("git:remote", "add the git remote of an app", "Adds the git remote of an app to the repository.")
 	v.forApp(&o.App)
 	v.option(&o.Remote, "remote", "r", "NAME", "the git remote's name; deis by default")
+	v.boolean(&o.Force, "force", "f", "replace a git remote of that name")
+	v.newer()
 	return action(v, o, runF, runGitRemote)
 }
 
@@ -27,7 +30,16 @@ func runGitRemote(ctx context.Context, o *gitRemoteOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.addRemote(ctx, o.Remote, t.RemoteURL(t.app), "")
+	url := t.RemoteURL(t.app)
+	if o.Force {
+		switch removed, err := o.Git().RemoveRemoteIfAny(ctx, o.Remote); {
+		case err != nil:
+			return err
+		case removed:
+			o.printf("Git remote %s removed\n", o.Remote)
+		}
+	}
+	return o.addRemote(ctx, o.Remote, url, "")
 }
 
 // addRemote adds a git remote. What git says when it refuses is printed; if

@@ -7,42 +7,47 @@ import (
 	"testing"
 )
 
-// outcomes are the exit codes that the golden stories saw, by command.
-var outcomes = map[string]map[bool]bool{}
+// outcomes are the exit codes that the golden stories saw, by place and
+// command.
+var outcomes = map[place]map[string]map[bool]bool{inPipe: {}, atTerminal: {}}
 
-func record(args []string, code int) {
+func record(where place, args []string, code int) {
 	name := rewrite(args)[0]
 	if !strings.Contains(name, ":") && name != "version" && name != "shortcuts" {
 		name += ":list"
 	}
-	if outcomes[name] == nil {
-		outcomes[name] = map[bool]bool{}
+	if outcomes[where][name] == nil {
+		outcomes[where][name] = map[bool]bool{}
 	}
-	outcomes[name][code == 0] = true
+	outcomes[where][name][code == 0] = true
 }
 
-// TestGolden runs every command against a controller that expects exactly its
-// requests; each command is shown to succeed and to fail.
+// TestGolden runs every command in a pipe and at a terminal, against a
+// controller that expects exactly its requests; each command is shown to
+// succeed and to fail in both.
 func TestGolden(t *testing.T) {
 	for _, g := range []struct {
-		file    string
+		name    string
 		stories []story
 	}{
-		{"auth.golden", authStories}, {"apps.golden", appsStories}, {"ps.golden", psStories},
-		{"config.golden", configStories}, {"domains.golden", domainsStories}, {"builds.golden", buildsStories},
-		{"releases.golden", releasesStories}, {"certs.golden", certsStories}, {"keys.golden", keysStories},
-		{"perms.golden", permsStories}, {"users.golden", usersStories}, {"limits.golden", limitsStories},
-		{"tags.golden", tagsStories}, {"git.golden", gitStories}, {"other.golden", otherStories},
-		{"logs.golden", logsStories}, {"run.golden", runStories},
+		{"auth", authStories}, {"apps", appsStories}, {"ps", psStories},
+		{"config", configStories}, {"domains", domainsStories}, {"builds", buildsStories},
+		{"releases", releasesStories}, {"certs", certsStories}, {"keys", keysStories},
+		{"perms", permsStories}, {"users", usersStories}, {"limits", limitsStories},
+		{"tags", tagsStories}, {"git", gitStories}, {"other", otherStories},
+		{"credentials", credentialsStories}, {"json", jsonStories},
+		{"bad", badStories}, {"logs", logsStories}, {"run", runStories},
 	} {
-		t.Run(strings.TrimSuffix(g.file, ".golden"), func(t *testing.T) { golden(t, g.file, g.stories) })
+		t.Run(g.name, func(t *testing.T) { golden(t, g.name, g.stories) })
 	}
 	f := NewFactory(nil, nil)
 	f.IO, _, _ = testIOStreams("")
 	for _, g := range groups {
 		for _, v := range g.verbs(f) {
-			if o := outcomes[v.Name()]; !o[true] || !o[false] {
-				t.Errorf("%s: shown to succeed: %v, to fail: %v", v.Name(), o[true], o[false])
+			for where, names := range outcomes {
+				if o := names[v.Name()]; !o[true] || !o[false] {
+					t.Errorf("%s in a %s: shown to succeed: %v, to fail: %v", v.Name(), where, o[true], o[false])
+				}
 			}
 		}
 	}
@@ -89,6 +94,9 @@ var gitStories = []story{
 	{name: "remote", args: words("git:remote -a demo"), setup: initGit, check: remotes("deis\tssh://git@127.0.0.1:2222/demo.git")},
 	{name: "remote of the directory's app", args: words("git:remote -r prod"), setup: initGit, check: remotes("prod\tssh://git@127.0.0.1:2222/demo.git")},
 	{name: "remote exists", args: words("git:remote -a demo"), setup: gitRemote("deis", "ssh://git@elsewhere/x.git"), check: remotes("deis\tssh://git@elsewhere/x.git")},
+	{name: "remote replaced", args: words("git:remote -f -a demo"), setup: gitRemote("deis", "ssh://git@elsewhere/x.git"), check: remotes("deis\tssh://git@127.0.0.1:2222/demo.git")},
+	{name: "nothing to replace", args: words("git:remote --force -a demo -r prod"), setup: gitRemote("deis", "ssh://git@elsewhere/x.git"), check: remotes("deis\tssh://git@elsewhere/x.git", "prod\tssh://git@127.0.0.1:2222/demo.git")},
+	{name: "nothing to replace, no repository", args: words("git:remote --force -a demo")},
 	{name: "no repository", args: words("git:remote -a demo")},
 	{name: "other SSH port", args: words("git:remote -a demo"), setup: func(s *scene) { profile(`,"ssh_port":10022`)(s); initGit(s) }, check: remotes("deis\tssh://git@127.0.0.1:10022/demo.git")},
 	{name: "not logged in", args: words("git:remote"), setup: noSession},

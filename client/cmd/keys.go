@@ -20,13 +20,15 @@ func keysVerbs(f *Factory) []*verb {
 
 type keysListOptions struct {
 	*Factory
-	Limit *int
+	Limit  *int
+	Output string
 }
 
 func newKeysList(f *Factory, runF func(context.Context, *keysListOptions) error) *verb {
 	o := &keysListOptions{Factory: f}
 	v := newVerb("keys:list", "list your SSH keys", "Lists the SSH keys that may push for you.")
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runKeysList)
 }
 
@@ -39,12 +41,13 @@ func runKeysList(ctx context.Context, o *keysListOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== %s Keys%s\n", a.Username, count(page))
-	slices.SortStableFunc(page.Results, func(a, b controller.Key) int { return strings.Compare(a.ID, b.ID) })
-	for _, key := range page.Results {
-		o.printf("%s %s\n", key.ID, excerpt(key.Public))
-	}
-	return nil
+	return o.show(o.Output, list(page), func() {
+		o.printf("=== %s Keys%s\n", a.Username, count(page))
+		slices.SortStableFunc(page.Results, func(a, b controller.Key) int { return strings.Compare(a.ID, b.ID) })
+		for _, key := range page.Results {
+			o.printf("%s %s\n", key.ID, excerpt(key.Public))
+		}
+	})
 }
 
 // excerpt is the first 16 and the last 10 characters of a public key, or all
@@ -67,15 +70,18 @@ var publicKeyPattern = regexp.MustCompile(`^(ssh-[^ ]+|ecdsa-[^ ]+|sk-[^ ]+) ([^
 // readPublicKey reads a .pub file. The key's id is its comment, else the name
 // of the file up to the first dot.
 func readPublicKey(path string) (publicKey, error) {
-	b, err := os.ReadFile(path)
+	text, err := readText(path)
 	if err != nil {
 		return publicKey{}, err
 	}
-	m := publicKeyPattern.FindStringSubmatch(string(b))
+	if isPrivateKey(text) {
+		return publicKey{}, sentence(path + " holds a private key, which stays on this machine: give the file of the public one, whose name ends in .pub")
+	}
+	m := publicKeyPattern.FindStringSubmatch(text)
 	if m == nil {
 		return publicKey{}, sentence(path + " is not a valid ssh key")
 	}
-	key := publicKey{id: strings.TrimSpace(m[3]), public: strings.TrimSpace(string(b)), file: filepath.Base(path)}
+	key := publicKey{id: strings.TrimSpace(m[3]), public: strings.TrimSpace(text), file: filepath.Base(path)}
 	if key.id == "" {
 		key.id, _, _ = strings.Cut(key.file, ".")
 	}
@@ -124,7 +130,11 @@ func (f *Factory) finish(err error) error {
 
 // chooseKey offers the keys in ~/.ssh.
 func (o *keysAddOptions) chooseKey(ctx context.Context) (publicKey, error) {
-	dir := filepath.Join(settings.Home(o.Getenv), ".ssh")
+	home := settings.Home(o.Getenv)
+	if home == "" {
+		return publicKey{}, sentence("the home directory is not known, so no keys are found: name the file of one")
+	}
+	dir := filepath.Join(home, ".ssh")
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
 		return publicKey{}, err

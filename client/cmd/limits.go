@@ -14,13 +14,20 @@ func limitsVerbs(f *Factory) []*verb {
 
 type limitsListOptions struct {
 	*Factory
-	App string
+	App, Output string
+}
+
+// limits is the part of a config that limits:list shows in JSON.
+type limits struct {
+	Memory map[string]string `json:"memory"`
+	CPU    map[string]int    `json:"cpu"`
 }
 
 func newLimitsList(f *Factory, runF func(context.Context, *limitsListOptions) error) *verb {
 	o := &limitsListOptions{Factory: f}
 	v := newVerb("limits:list", "list an app's limits", "Lists what an app's processes may use, by type.")
 	v.forApp(&o.App)
+	v.printed(&o.Output)
 	return action(v, o, runF, runLimitsList)
 }
 
@@ -29,19 +36,20 @@ func runLimitsList(ctx context.Context, o *limitsListOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.listLimits(ctx, t)
+	return o.listLimits(ctx, t, o.Output)
 }
 
-func (f *Factory) listLimits(ctx context.Context, t target) error {
+func (f *Factory) listLimits(ctx context.Context, t target, as string) error {
 	config, err := t.api.Config(ctx, t.app)
 	if err != nil {
 		return err
 	}
-	f.printf("=== %s Limits\n\n--- Memory\n", t.app)
-	printLimits(f, config.Memory)
-	f.printf("\n--- CPU\n")
-	printLimits(f, config.CPU)
-	return nil
+	return f.show(as, limits{config.Memory, config.CPU}, func() {
+		f.printf("=== %s Limits\n\n--- Memory\n", t.app)
+		printLimits(f, config.Memory)
+		f.printf("\n--- CPU\n")
+		printLimits(f, config.CPU)
+	})
 }
 
 func printLimits[V any](f *Factory, limits map[string]V) {
@@ -103,7 +111,7 @@ func (f *Factory) applyLimits(ctx context.Context, app string, cpu bool, limits 
 	if cpu {
 		change = controller.ConfigChange{CPU: limits}
 	}
-	err = f.waiting("Applying limits... ", func() error {
+	err = f.deploying(ctx, t, "Applying limits... ", func(ctx context.Context) error {
 		_, err := t.api.ChangeConfig(ctx, t.app, change)
 		return err
 	})
@@ -111,7 +119,7 @@ func (f *Factory) applyLimits(ctx context.Context, app string, cpu bool, limits 
 		return err
 	}
 	f.printf("done\n\n")
-	return f.listLimits(ctx, t)
+	return f.listLimits(ctx, t, outputText)
 }
 
 type limitsUnsetOptions struct {

@@ -96,20 +96,33 @@ func (f *Factory) fail(ctx context.Context, err error) int {
 	var code exitCode
 	var usage *usageError
 	var because *prefixed
+	var left *unattended
+	errors.As(err, &left)
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &usage):
-		fmt.Fprintln(f.IO.Err, usage)
+		f.complain("%s\n", usage)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(f.IO.Err)
+		f.advise(left)
 		return exitInterrupted
 	case errors.As(err, &because):
-		fmt.Fprintf(f.IO.Err, "%sError: %s\n", because.prefix, because.err)
+		f.complain("%sError: %s\n", because.prefix, because.err)
+		f.hint(err)
 	default:
-		fmt.Fprintf(f.IO.Err, "Error: %s\n", err)
+		f.complain("Error: %s\n", err)
+		f.advise(left)
+		f.hint(err)
 	}
 	return exitFailed
+}
+
+// advise says what becomes of a deploy that is not waited for, if there is one.
+func (f *Factory) advise(left *unattended) {
+	if left != nil {
+		fmt.Fprintln(f.IO.Err, left.advice())
+	}
 }

@@ -7,10 +7,11 @@ import (
 )
 
 // parse reads a verb's arguments by the grammar of Deis v1, which is wider
-// than pflag's and stricter: any unique prefix of a long flag will do, a flag
-// is given once, `--flag=` counts as not given, booleans take no value. It
-// returns the same call as pflag reads it, `--name=value ... -- positionals`.
-// help is set if help was asked for, whatever else is wrong with the call.
+// than pflag's and stricter: any unique prefix of a long flag will do (flags
+// that came later do not spoil one), a flag is given once, `--flag=` counts as
+// not given, booleans take no value. It returns the same call as pflag reads
+// it, `--name=value ... -- positionals`. help is set if help was asked for,
+// whatever else is wrong with the call.
 func (v *verb) parse(args []string) (canonical []string, help bool, err error) {
 	p := parser{verb: v, args: args}
 	for len(p.args) > 0 && !p.help {
@@ -77,6 +78,9 @@ func (p *parser) long(text string) {
 		if strings.HasPrefix(f.name, name) {
 			candidates = append(candidates, f)
 		}
+	}
+	if old := slices.DeleteFunc(slices.Clone(candidates), func(f flag) bool { return f.newer }); len(old) > 0 {
+		candidates = old
 	}
 	switch len(candidates) {
 	case 0:

@@ -13,6 +13,7 @@ type everything struct {
 	app, file, first, second string
 	all, interactive         bool
 	limit, lines             *int
+	allowed                  string
 }
 
 func parseEverything(t *testing.T, args []string) (o everything, out string, err error) {
@@ -27,6 +28,8 @@ func parseEverything(t *testing.T, args []string) (o everything, out string, err
 	v.boolean(&o.interactive, "interactive", "i", "")
 	v.limited(&o.limit)
 	v.integer(&o.lines, "lines", "n", "N", "")
+	v.option(&o.allowed, "allowed", "", "WHO", "")
+	v.newer()
 	v.exclusive = [][2]string{{"all", "file"}}
 	v = action(v, &o, nil, func(context.Context, *everything) error { return nil })
 	root := newRoot(&Factory{IO: io})
@@ -61,6 +64,7 @@ func TestParse(t *testing.T) {
 		"-- -h":                    {first: "-h"},
 		"one -f -1":                {first: "one", file: "-1"},
 		"--interactive one --app=": {first: "one", interactive: true},
+		"--al one --allow=us":      {first: "one", all: true, allowed: "us"}, // --al was unique before --allowed came
 	} {
 		got, _, err := parseEverything(t, words(call))
 		if err != nil || !reflect.DeepEqual(got, want) {

@@ -13,18 +13,19 @@ func permsVerbs(f *Factory) []*verb {
 
 type permsListOptions struct {
 	*Factory
-	App   string
-	Admin bool
-	Limit *int
+	App, Output string
+	Admin       bool
+	Limit       *int
 }
 
 func newPermsList(f *Factory, runF func(context.Context, *permsListOptions) error) *verb {
 	o := &permsListOptions{Factory: f}
 	v := newVerb("perms:list", "list who may work on an app", "Lists who may work on an app beside its owner, or the administrators.")
-	v.usage = "[-a APP | --admin [-l N]]"
+	v.usage = "[-a APP | --admin [-l N]] [--output=FORMAT]"
 	v.forApp(&o.App)
 	v.boolean(&o.Admin, "admin", "", "list the platform's administrators")
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	v.exclusive = [][2]string{{"app", "admin"}}
 	v.checks = append(v.checks, func() error {
 		if o.Limit != nil && !o.Admin {
@@ -45,10 +46,11 @@ func runPermsList(ctx context.Context, o *permsListOptions) error {
 		if err != nil {
 			return err
 		}
-		slices.Sort(users)
-		o.printf("=== %s's Users\n", t.app)
-		o.lines(users)
-		return nil
+		return o.show(o.Output, controller.Perms{Users: append([]string{}, users...)}, func() {
+			slices.Sort(users)
+			o.printf("=== %s's Users\n", t.app)
+			o.lines(users)
+		})
 	}
 	a, err := o.account()
 	if err != nil {
@@ -58,9 +60,10 @@ func runPermsList(ctx context.Context, o *permsListOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== Administrators%s\n", count(page))
-	o.lines(names(page.Results, func(a controller.Admin) string { return a.Username }))
-	return nil
+	return o.show(o.Output, list(page), func() {
+		o.printf("=== Administrators%s\n", count(page))
+		o.lines(names(page.Results, func(a controller.Admin) string { return a.Username }))
+	})
 }
 
 type permsCreateOptions struct {

@@ -16,7 +16,7 @@ func runPlugin(ctx context.Context, f *Factory, word string, args []string) int 
 	}
 	path, err := exec.LookPath("deis-" + name)
 	if err != nil || strings.ContainsAny(name, `/\`) { // a path is no name
-		fmt.Fprintln(f.IO.Err, noMatch)
+		fmt.Fprintln(f.IO.Err, noMatch(f, word))
 		return exitFailed
 	}
 	code, err := become(ctx, f, path, append([]string{"deis-" + name}, args...))

@@ -18,8 +18,8 @@ func psVerbs(f *Factory) []*verb {
 
 type psListOptions struct {
 	*Factory
-	App   string
-	Limit *int
+	App, Output string
+	Limit       *int
 }
 
 func newPsList(f *Factory, runF func(context.Context, *psListOptions) error) *verb {
@@ -27,6 +27,7 @@ func newPsList(f *Factory, runF func(context.Context, *psListOptions) error) *ve
 	v := newVerb("ps:list", "list an app's processes", "Lists an app's processes with their state and release.")
 	v.forApp(&o.App)
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runPsList)
 }
 
@@ -35,16 +36,16 @@ func runPsList(ctx context.Context, o *psListOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.listProcesses(ctx, t, o.Limit)
-}
-
-// listProcesses prints an app's processes by type and number.
-func (f *Factory) listProcesses(ctx context.Context, t target, limit *int) error {
-	page, err := t.api.ListContainers(ctx, t.app, t.size(limit))
+	page, err := t.api.ListContainers(ctx, t.app, t.size(o.Limit))
 	if err != nil {
 		return err
 	}
-	f.printf("=== %s Processes%s\n", t.app, count(page))
+	return o.show(o.Output, list(page), func() { o.printProcesses(t.app, page) })
+}
+
+// printProcesses prints an app's processes by type and number.
+func (f *Factory) printProcesses(app string, page controller.Page[controller.Container]) {
+	f.printf("=== %s Processes%s\n", app, count(page))
 	byType := map[string][]controller.Container{}
 	for _, c := range page.Results {
 		byType[c.Type] = append(byType[c.Type], c)
@@ -57,7 +58,6 @@ func (f *Factory) listProcesses(ctx context.Context, t target, limit *int) error
 			f.printf("%s.%d %s (%s)\n", c.Type, c.Num, c.State, c.Release)
 		}
 	}
-	return nil
 }
 
 type psScaleOptions struct {
@@ -103,17 +103,22 @@ func runPsScale(ctx context.Context, o *psScaleOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.brew(ctx, t, "Scaling", func() error { return t.api.Scale(ctx, t.app, counts) })
+	return o.brew(ctx, t, "Scaling", func(ctx context.Context) error { return t.api.Scale(ctx, t.app, counts) })
 }
 
 // brew does what takes long to an app's processes, then lists them.
-func (f *Factory) brew(ctx context.Context, t target, what string, fn func() error) error {
+func (f *Factory) brew(ctx context.Context, t target, what string, fn func(context.Context) error) error {
 	started := f.Now()
-	if err := f.waiting(fmt.Sprintf("%s processes... but first, %s!\n", what, f.drink()), fn); err != nil {
+	if err := f.deploying(ctx, t, fmt.Sprintf("%s processes... but first, %s!\n", what, f.drink()), fn); err != nil {
 		return err
 	}
 	f.took(started)
-	return f.listProcesses(ctx, t, nil)
+	page, err := t.api.ListContainers(ctx, t.app, t.ResponseLimit)
+	if err != nil {
+		return err
+	}
+	f.printProcesses(t.app, page)
+	return nil
 }
 
 type psRestartOptions struct {
@@ -143,7 +148,7 @@ func runPsRestart(ctx context.Context, o *psRestartOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.brew(ctx, t, "Restarting", func() error {
+	return o.brew(ctx, t, "Restarting", func(ctx context.Context) error {
 		_, err := t.api.Restart(ctx, t.app, parts[0], num)
 		return err
 	})

@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -16,14 +17,16 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/deis/deis/internal/retry"
+	"golang.org/x/term"
 )
 
 // terminal is a pseudo-terminal with a command at its other end.
 type terminal struct {
-	t    *testing.T
-	us   *os.File
-	them *os.File
-	done chan int // the exit code
+	t     *testing.T
+	us    *os.File
+	them  *os.File
+	asked chan question
+	done  chan int // the exit code
 
 	mu    sync.Mutex
 	more  *sync.Cond
@@ -38,7 +41,7 @@ func (s *scene) start(ctx context.Context, args ...string) *terminal {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	tt := &terminal{t: s.t, us: us, them: them, done: make(chan int, 1)}
+	tt := &terminal{t: s.t, us: us, them: them, asked: make(chan question, 1), done: make(chan int, 1)}
 	tt.more = sync.NewCond(&tt.mu)
 	s.t.Cleanup(func() { us.Close(); them.Close() })
 	go func() {
@@ -55,11 +58,36 @@ func (s *scene) start(ctx context.Context, args ...string) *terminal {
 			}
 		}
 	}()
-	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], "CONTROLLER", s.stub.URL)
+	streams := newIOStreams(them, them, them)
+	streams.in = bufio.NewReader(tt)
+	streams.hidden = func(fd int) ([]byte, error) {
+		tt.ask(forPassword)
+		return term.ReadPassword(fd)
 	}
-	go func() { tt.done <- execute(ctx, NewFactory(newIOStreams(them, them, them), s.env), args) }()
+	go func() { tt.done <- s.execute(ctx, streams, args) }()
 	return tt
+}
+
+// question is what a command asks at a terminal.
+type question int
+
+const (
+	forLine     question = iota
+	forPassword          // which is not shown
+)
+
+// ask tells of a question that is about to be waited for.
+func (tt *terminal) ask(q question) {
+	select {
+	case tt.asked <- q:
+	default: // nobody is told
+	}
+}
+
+// Read is the command's, of a line.
+func (tt *terminal) Read(b []byte) (int, error) {
+	tt.ask(forLine)
+	return tt.them.Read(b)
 }
 
 // expect waits until the terminal shows text that matches, and forgets all up
@@ -114,57 +142,6 @@ func (tt *terminal) exit(want int) {
 	}
 }
 
-func TestLoginAtTerminal(t *testing.T) {
-	s := newScene(t, probeCall, exchange{request: `POST /v1/auth/login/ {"username":"carol","password":"two words"}`, status: 200, answer: `{"token":"new"}`, token: "-"})
-	tt := s.start(t.Context(), "login", "CONTROLLER")
-	tt.expect(`^username: $`)
-	tt.typing("carol\n")
-	tt.expect(`^carol\r\npassword: $`)
-	tt.noEcho(true)
-	tt.typing("two words\n")
-	tt.expect(`^\r\nLogged in as carol\r\n$`)
-	tt.exit(0)
-	tt.noEcho(false)
-}
-
-func TestRegisterAtTerminal(t *testing.T) {
-	s := newScene(t, probeCall, exchange{request: `POST /v1/auth/register/ {"username":"carol","password":"pw","email":"c@example.com"}`, status: 201}, loginCall)
-	tt := s.start(t.Context(), "register", "CONTROLLER")
-	tt.expect(`username: $`)
-	tt.typing("carol\n")
-	for _, prompt := range []string{`password: $`, `\r\npassword \(confirm\): $`} {
-		tt.expect(prompt)
-		tt.noEcho(true)
-		tt.typing("pw\n")
-	}
-	tt.expect(`^\r\nemail: $`)
-	tt.typing("c@example.com\n")
-	tt.expect(`Registered carol\r\nLogged in as carol\r\n$`)
-	tt.exit(0)
-}
-
-func TestPasswordMismatchAtTerminal(t *testing.T) {
-	for args, want := range map[string]string{
-		"register CONTROLLER --username=carol": "Error: Password mismatch, aborting registration.",
-		"passwd --password=old":                "Error: Password mismatch, not changing.",
-	} {
-		calls := []exchange{probeCall}
-		if strings.HasPrefix(args, "passwd") {
-			calls = nil
-		}
-		s := newScene(t, calls...)
-		tt := s.start(t.Context(), words(args)...)
-		tt.expect(`password: $`)
-		tt.noEcho(true)
-		tt.typing("one\n")
-		tt.expect(`password \(confirm\): $`)
-		tt.noEcho(true)
-		tt.typing("other\n")
-		tt.expect(regexp.QuoteMeta(want) + `\r\n$`)
-		tt.exit(1)
-	}
-}
-
 // TestInterruptedPrompts: Ctrl-C at a question ends the command, and leaves a
 // terminal that shows what is typed.
 func TestInterruptedPrompts(t *testing.T) {
@@ -210,7 +187,7 @@ func TestSpinnerAtTerminal(t *testing.T) {
 func TestSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		stop := spin(&out)
+		stop := spin(&out, spinInterval, nil)
 		time.Sleep(4*spinInterval + spinInterval/2) // of the bubble's clock
 		synctest.Wait()
 		stop()

@@ -14,8 +14,8 @@ func releasesVerbs(f *Factory) []*verb {
 
 type releasesListOptions struct {
 	*Factory
-	App   string
-	Limit *int
+	App, Output string
+	Limit       *int
 }
 
 func newReleasesList(f *Factory, runF func(context.Context, *releasesListOptions) error) *verb {
@@ -23,6 +23,7 @@ func newReleasesList(f *Factory, runF func(context.Context, *releasesListOptions
 	v := newVerb("releases:list", "list an app's releases", "Lists an app's releases, the newest first.")
 	v.forApp(&o.App)
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runReleasesList)
 }
 
@@ -35,17 +36,19 @@ func runReleasesList(ctx context.Context, o *releasesListOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== %s Releases%s\n", t.app, count(page))
-	w := tabwriter.NewWriter(o.IO.Out, 0, 8, 1, '\t', 0) // scripts split at tabs
-	for _, r := range page.Results {
-		fmt.Fprintf(w, "v%d\t%s\t%s\n", r.Version, r.Created, r.Summary)
-	}
-	return w.Flush()
+	return o.show(o.Output, list(page), func() {
+		o.printf("=== %s Releases%s\n", t.app, count(page))
+		w := tabwriter.NewWriter(o.IO.Out, 0, 8, 1, '\t', 0) // scripts split at tabs
+		for _, r := range page.Results {
+			fmt.Fprintf(w, "v%d\t%s\t%s\n", r.Version, r.Created, r.Summary)
+		}
+		_ = w.Flush() // as printf does
+	})
 }
 
 type releasesInfoOptions struct {
 	*Factory
-	App, Version string
+	App, Version, Output string
 }
 
 func newReleasesInfo(f *Factory, runF func(context.Context, *releasesInfoOptions) error) *verb {
@@ -53,6 +56,7 @@ func newReleasesInfo(f *Factory, runF func(context.Context, *releasesInfoOptions
 	v := newVerb("releases:info", "describe a release", "Describes one release of an app.")
 	v.required(&o.Version, "<version>", "the release, such as v3")
 	v.forApp(&o.App)
+	v.printed(&o.Output)
 	return action(v, o, runF, runReleasesInfo)
 }
 
@@ -69,17 +73,18 @@ func runReleasesInfo(ctx context.Context, o *releasesInfoOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== %s Release v%d\n", t.app, version)
-	if r.Build != nil && *r.Build != "" {
-		o.field("build", *r.Build)
-	}
-	o.field("config", r.Config)
-	o.field("owner", r.Owner)
-	o.field("created", r.Created)
-	o.field("summary", r.Summary)
-	o.field("updated", r.Updated)
-	o.field("uuid", r.UUID)
-	return nil
+	return o.show(o.Output, r, func() {
+		o.printf("=== %s Release v%d\n", t.app, version)
+		if r.Build != nil && *r.Build != "" {
+			o.field("build", *r.Build)
+		}
+		o.field("config", r.Config)
+		o.field("owner", r.Owner)
+		o.field("created", r.Created)
+		o.field("summary", r.Summary)
+		o.field("updated", r.Updated)
+		o.field("uuid", r.UUID)
+	})
 }
 
 // parseRelease reads v3 or 3.
@@ -119,7 +124,7 @@ func runReleasesRollback(ctx context.Context, o *releasesRollbackOptions) error 
 		return err
 	}
 	var made int
-	err = o.waiting(message, func() error {
+	err = o.deploying(ctx, t, message, func(ctx context.Context) error {
 		made, err = t.api.Rollback(ctx, t.app, version)
 		return err
 	})

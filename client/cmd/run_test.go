@@ -39,19 +39,35 @@ func attended(steps ...string) exchange {
 	}}
 }
 
+// Starts of sessions.
+const (
+	startPiped    = `< {"command":"x","tty":false,"rows":0,"cols":0}`
+	startTerminal = `< {"command":"x","tty":true,"rows":0,"cols":0}`
+)
+
 var runStories = []story{
-	{name: "attended", args: words("run -a demo -- ls -la"), calls: []exchange{attended(
+	{name: "attended", only: inPipe, args: words("run -a demo -- ls -la"), calls: []exchange{attended(
 		`< {"command":"ls -la","tty":false,"rows":0,"cols":0}`, `< {"eof":true}`, "> 1one\n", "> 2warning\n", "> 1two", `> {"exit":0}`)}},
-	{name: "attended, with input and an exit code", args: words("apps:run -a demo wc"), in: "some input", calls: []exchange{attended(
-		`< {"command":"wc","tty":false,"rows":0,"cols":0}`, "< 0some input", `< {"eof":true}`, "> 1 0 2 10\n", `> {"exit":7}`)}},
-	{name: "attended, ended before its input", args: words("run -a demo true"), in: "never read", calls: []exchange{attended(
-		`< {"command":"true","tty":false,"rows":0,"cols":0}`, `> {"exit":137}`)}},
-	{name: "attended, cannot be run", args: words("run -a demo x"), calls: []exchange{attended(
-		`< {"command":"x","tty":false,"rows":0,"cols":0}`, `> {"error":"The app has no build yet."}`)}},
-	{name: "attended, cut", args: words("run -a demo x"), calls: []exchange{attended(
-		`< {"command":"x","tty":false,"rows":0,"cols":0}`, "> 1half a l", "cut")}},
-	{name: "attended, an end that is none", args: words("run -a demo x"), calls: []exchange{attended(
-		`< {"command":"x","tty":false,"rows":0,"cols":0}`, `> {"done":true}`)}},
+	{name: "attended, with input and an exit code", only: inPipe, args: words("apps:run -a demo x"), in: "some input", calls: []exchange{attended(
+		startPiped, "< 0some input", `< {"eof":true}`, "> 1 0 2 10\n", `> {"exit":7}`)}},
+	{name: "attended, ended before its input", only: inPipe, args: words("run -a demo x"), in: "never read", calls: []exchange{attended(
+		startPiped, `> {"exit":137}`)}},
+	{name: "attended, cannot be run", only: inPipe, args: words("run -a demo x"), calls: []exchange{attended(
+		startPiped, `> {"error":"The app has no build yet."}`)}},
+	{name: "attended, cut", only: inPipe, args: words("run -a demo x"), calls: []exchange{attended(
+		startPiped, "> 1half a l", "cut")}},
+	{name: "attended, an end that is none", only: inPipe, args: words("run -a demo x"), calls: []exchange{attended(
+		startPiped, `> {"done":true}`)}},
+
+	{name: "attended at a terminal", only: atTerminal, args: words("run -a demo x"), in: "ls\n", calls: []exchange{attended(
+		startTerminal, "< 0ls\n", "> 1\x1b[32mone\x1b[0m\r\n", `> {"exit":0}`)}},
+	{name: "attended at a terminal, its input ends", only: atTerminal, args: words("run -a demo x"), calls: []exchange{attended(
+		startTerminal, "< 0\x04", "> 1logout\r\n", `> {"exit":7}`)}},
+	{name: "attended at a terminal, cannot be run", only: atTerminal, args: words("run -a demo x"), calls: []exchange{attended(
+		startTerminal, `> {"error":"The app has no build yet."}`)}},
+	{name: "attended at a terminal, cut", only: atTerminal, args: words("run -a demo x"), calls: []exchange{attended(
+		startTerminal, "> 1half a l", "cut")}},
+
 	{name: "too many attended", args: words("run -a demo x"), calls: []exchange{{request: streamRequest, status: 503, answer: `{"detail":"Too many commands are attended at the moment."}`}}},
 	{name: "no such app", args: words("run -a demo x"), calls: []exchange{{request: streamRequest, status: 404, answer: notFound}}},
 	{name: "not logged in", args: words("run -a demo x"), setup: noSession},

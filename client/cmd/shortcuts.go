@@ -35,14 +35,28 @@ func shortcut(word string) (full string, ok bool) {
 
 func shortcutsVerbs(f *Factory) []*verb { return []*verb{newShortcuts(f, nil)} }
 
-type shortcutsOptions struct{ *Factory }
+type shortcutsOptions struct {
+	*Factory
+	Output string
+}
+
+// shortcutInfo is a shortcut as shortcuts shows it in JSON.
+type shortcutInfo struct {
+	Shortcut string `json:"shortcut"`
+	Command  string `json:"command"`
+}
 
 func newShortcuts(f *Factory, runF func(context.Context, *shortcutsOptions) error) *verb {
+	o := &shortcutsOptions{Factory: f}
 	v := newVerb("shortcuts", "list the shortcuts", "Lists the shortcuts and the commands they stand for.")
-	return action(v, &shortcutsOptions{f}, runF, runShortcuts)
+	v.printed(&o.Output)
+	return action(v, o, runF, runShortcuts)
 }
 
 func runShortcuts(_ context.Context, o *shortcutsOptions) error {
-	o.printf("Valid shortcuts:\n\n%s", rows("", shortcuts))
-	return nil
+	all := listed[shortcutInfo]{Count: len(shortcuts)}
+	for _, s := range shortcuts {
+		all.Results = append(all.Results, shortcutInfo{s.word, s.help})
+	}
+	return o.show(o.Output, all, func() { o.printf("Valid shortcuts:\n\n%s", rows("", shortcuts)) })
 }

@@ -20,27 +20,33 @@ func (f *Factory) waiting(message string, fn func() error) error {
 	if !f.IO.IsTTY() {
 		return fn()
 	}
-	stop := spin(f.IO.Out)
+	stop := spin(f.IO.Out, f.pace, nil)
 	defer stop()
 	return fn()
 }
 
 // spin turns until stop is called, which returns when the last frame is gone.
-func spin(out io.Writer) (stop func()) {
+// note, unless nil, is what to say behind a frame.
+func spin(out io.Writer, pace time.Duration, note func() string) (stop func()) {
 	quit, ended := make(chan struct{}), make(chan struct{})
-	erase := strings.Repeat("\b", len(frames[0]))
 	fmt.Fprint(out, frames[0])
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(spinInterval)
+		tick := time.NewTicker(pace)
 		defer tick.Stop()
+		behind := ""
 		for i := 1; ; i++ {
 			select {
 			case <-quit:
-				fmt.Fprint(out, erase)
+				fmt.Fprint(out, erase(behind))
 				return
 			case <-tick.C:
-				fmt.Fprint(out, erase+frames[i%len(frames)])
+				fmt.Fprint(out, erase(behind))
+				behind = ""
+				if note != nil {
+					behind = note()
+				}
+				fmt.Fprint(out, frames[i%len(frames)]+behind)
 			}
 		}
 	}()
@@ -48,4 +54,11 @@ func spin(out io.Writer) (stop func()) {
 		close(quit)
 		<-ended
 	}
+}
+
+// erase goes back to where a frame began. What is written next covers the
+// frame, but not what stood behind it: that is blanked.
+func erase(behind string) string {
+	back := strings.Repeat("\b", len(behind))
+	return back + strings.Repeat(" ", len(behind)) + back + strings.Repeat("\b", len(frames[0]))
 }

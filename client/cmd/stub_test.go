@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	goflag "flag"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +32,7 @@ type exchange struct {
 	token   string // expected; "abc" unless set, none if "-"
 	version string // of the API; the client's own unless set
 	moved   string // a Location
+	cut     bool   // in the middle of the answer
 
 	position, gap string                // headers of a followed log
 	attend        func(*websocket.Conn) // what the controller does in a session
@@ -106,8 +109,15 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.attend(w, r, e)
 		return
 	}
+	if e.cut {
+		w.Header().Set("Content-Length", strconv.Itoa(2*len(e.answer)))
+	}
 	w.WriteHeader(e.status)
 	_, _ = io.WriteString(w, e.answer)
+	if e.cut {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // attend opens a session.
@@ -125,12 +135,17 @@ func (s *stub) attend(w http.ResponseWriter, r *http.Request, e exchange) {
 // scene is what a command is run in: a home with a session, a working
 // directory, a controller.
 type scene struct {
-	t    *testing.T
-	home string
-	env  []string
-	stub *stub
-	in   string
-	tick time.Duration // between two looks at the clock
+	t     *testing.T
+	home  string
+	env   []string
+	stub  *stub
+	hide  []string             // texts of this run that clean takes out, each with its name
+	user  func(func() int) int // runs a command as another user, unless nil
+	alias []string             // names in arguments, each with what it stands for
+	in    string               // what is typed or piped in
+	tick  time.Duration        // between two looks at the clock
+
+	every time.Duration // between two looks at a deploy's progress
 }
 
 func newScene(t *testing.T, exchanges ...exchange) *scene {
@@ -169,65 +184,79 @@ func (s *scene) read(path string) string {
 
 // clean replaces what differs from run to run.
 func (s *scene) clean(text string) string {
+	text = strings.NewReplacer(s.hide...).Replace(text)
 	text = strings.ReplaceAll(text, s.stub.URL, "http://controller")
 	text = strings.ReplaceAll(text, s.stub.Listener.Addr().String(), "controller")
 	return strings.ReplaceAll(text, s.home, "HOME")
 }
 
-// run runs a command.
-func (s *scene) run(args ...string) (stdout, stderr string, code int) {
-	s.t.Helper()
-	io, out, errOut := testIOStreams(s.in)
+// factory is what a command in the scene is made of. Its clock and its spinner
+// do not depend on the time that passes.
+func (s *scene) factory(io *IOStreams) *Factory {
 	f := NewFactory(io, s.env)
 	now := time.Unix(0, 0)
 	f.Now = func() time.Time {
 		now = now.Add(s.tick)
 		return now
 	}
+	f.pace, f.every = time.Hour, time.Hour
+	if s.every > 0 {
+		f.pace, f.every = s.every, s.every
+	}
+	return f
+}
+
+// args are a call's, with the controller's address in them.
+func (s *scene) args(args []string) []string {
+	out := make([]string, len(args))
 	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], "CONTROLLER", s.stub.URL)
+		out[i] = strings.ReplaceAll(args[i], "CONTROLLER", s.stub.URL)
+		out[i] = strings.NewReplacer(s.alias...).Replace(out[i])
 	}
-	code = execute(s.t.Context(), f, args)
-	return s.clean(out.String()), s.clean(errOut.String()), code
+	return out
 }
 
-// story is one run of a command for the golden files.
-type story struct {
-	name  string
-	args  []string
-	calls []exchange
-	setup func(*scene)
-	check func(*scene) // after the run
-	in    string
+// execute runs a command as its user.
+func (s *scene) execute(ctx context.Context, io *IOStreams, args []string) int {
+	f, args := s.factory(io), s.args(args)
+	run := func() int { return execute(ctx, f, args) }
+	if s.user != nil {
+		return s.user(run)
+	}
+	return run()
 }
 
-// words splits a call at its spaces.
-func words(call string) []string { return strings.Fields(call) }
-
-// golden runs stories and compares what they print with testdata/<file>.
-func golden(t *testing.T, file string, stories []story) {
-	t.Helper()
-	var got strings.Builder
-	for _, st := range stories {
-		t.Run(st.name, func(t *testing.T) {
-			s := newScene(t, st.calls...)
-			s.in = st.in
-			if st.setup != nil {
-				st.setup(s)
-			}
-			stdout, stderr, code := s.run(append([]string(nil), st.args...)...)
-			fmt.Fprintf(&got, "##### %s\n$ deis %s\n", st.name, strings.Join(st.args, " "))
-			for _, call := range st.calls {
-				fmt.Fprintf(&got, "%s\n  -> %d\n", call.request, call.status)
-			}
-			fmt.Fprintf(&got, "##### stdout\n%s\n##### stderr\n%s\n##### exit %d\n\n", stdout, stderr, code)
-			if st.check != nil {
-				st.check(s)
-			}
-			record(st.args, code)
-		})
+// run runs a command in a pipe: none of its streams is a terminal.
+func (s *scene) run(args ...string) (stdout, stderr string, code int) {
+	s.t.Helper()
+	type pipe struct{ r, w *os.File }
+	var in, out, errOut pipe
+	for _, p := range []*pipe{&in, &out, &errOut} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer r.Close()
+		defer w.Close()
+		*p = pipe{r, w}
 	}
-	compare(t, file, got.String())
+	read := func(p pipe) chan string {
+		all := make(chan string, 1)
+		go func() {
+			b, _ := io.ReadAll(p.r)
+			all <- string(b)
+		}()
+		return all
+	}
+	outText, errText := read(out), read(errOut)
+	go func() {
+		_, _ = io.WriteString(in.w, s.in)
+		in.w.Close()
+	}()
+	code = s.execute(s.t.Context(), newIOStreams(in.r, out.w, errOut.w), args)
+	out.w.Close()
+	errOut.w.Close()
+	return s.clean(<-outText), s.clean(<-errText), code
 }
 
 func compare(t *testing.T, file, got string) {

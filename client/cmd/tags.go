@@ -14,13 +14,19 @@ func tagsVerbs(f *Factory) []*verb {
 
 type tagsListOptions struct {
 	*Factory
-	App string
+	App, Output string
+}
+
+// tags is the part of a config that tags:list shows in JSON.
+type tags struct {
+	Tags map[string]string `json:"tags"`
 }
 
 func newTagsList(f *Factory, runF func(context.Context, *tagsListOptions) error) *verb {
 	o := &tagsListOptions{Factory: f}
 	v := newVerb("tags:list", "list an app's tags", "Lists the tags that a host must have for an app's processes to run there.")
 	v.forApp(&o.App)
+	v.printed(&o.Output)
 	return action(v, o, runF, runTagsList)
 }
 
@@ -29,17 +35,18 @@ func runTagsList(ctx context.Context, o *tagsListOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.listTags(ctx, t)
+	return o.listTags(ctx, t, o.Output)
 }
 
-func (f *Factory) listTags(ctx context.Context, t target) error {
+func (f *Factory) listTags(ctx context.Context, t target, as string) error {
 	config, err := t.api.Config(ctx, t.app)
 	if err != nil {
 		return err
 	}
-	f.printf("=== %s Tags\n", t.app)
-	aligned(f.IO.Out, config.Tags, 5)
-	return nil
+	return f.show(as, tags{config.Tags}, func() {
+		f.printf("=== %s Tags\n", t.app)
+		aligned(f.IO.Out, config.Tags, 5)
+	})
 }
 
 type tagsSetOptions struct {
@@ -84,7 +91,7 @@ func (f *Factory) applyTags(ctx context.Context, app string, tags map[string]any
 	if err != nil {
 		return err
 	}
-	err = f.waiting("Applying tags... ", func() error {
+	err = f.deploying(ctx, t, "Applying tags... ", func(ctx context.Context) error {
 		_, err := t.api.ChangeConfig(ctx, t.app, controller.ConfigChange{Tags: tags})
 		return err
 	})
@@ -92,7 +99,7 @@ func (f *Factory) applyTags(ctx context.Context, app string, tags map[string]any
 		return err
 	}
 	f.printf("done\n\n")
-	return f.listTags(ctx, t)
+	return f.listTags(ctx, t, outputText)
 }
 
 type tagsUnsetOptions struct {

@@ -10,13 +10,15 @@ func usersVerbs(f *Factory) []*verb { return []*verb{newUsersList(f, nil)} }
 
 type usersListOptions struct {
 	*Factory
-	Limit *int
+	Limit  *int
+	Output string
 }
 
 func newUsersList(f *Factory, runF func(context.Context, *usersListOptions) error) *verb {
 	o := &usersListOptions{Factory: f}
 	v := newVerb("users:list", "list the platform's users", "Lists the platform's users; for administrators.")
 	v.limited(&o.Limit)
+	v.printed(&o.Output)
 	return action(v, o, runF, runUsersList)
 }
 
@@ -29,7 +31,8 @@ func runUsersList(ctx context.Context, o *usersListOptions) error {
 	if err != nil {
 		return err
 	}
-	o.printf("=== Users%s\n", count(page))
-	o.lines(names(page.Results, func(u controller.User) string { return u.Username }))
-	return nil
+	return o.show(o.Output, list(page), func() {
+		o.printf("=== Users%s\n", count(page))
+		o.lines(names(page.Results, func(u controller.User) string { return u.Username }))
+	})
 }

@@ -39,6 +39,7 @@ type flag struct {
 	name, short string
 	value       string
 	help        string
+	newer       bool // than Deis v1
 }
 
 // newVerb makes a verb. short is its row in the group's help; long, a
@@ -115,9 +116,13 @@ func (v *verb) boolean(to *bool, name, short, help string) {
 
 // option adds a flag with a value; *to is its default.
 func (v *verb) option(to *string, name, short, value, help string) {
-	v.flags = append(v.flags, flag{name, short, value, help})
+	v.flags = append(v.flags, flag{name: name, short: short, value: value, help: help})
 	v.Flags().StringVarP(to, name, short, *to, help)
 }
+
+// newer says that Deis v1 did not have the last flag: what was a unique prefix
+// then goes on meaning what it meant.
+func (v *verb) newer() { v.flags[len(v.flags)-1].newer = true }
 
 // integer adds a flag whose value is a whole number; *to stays nil without it.
 func (v *verb) integer(to **int, name, short, value, help string) {
@@ -136,9 +141,23 @@ func (v *verb) integer(to **int, name, short, value, help string) {
 	})
 }
 
+// passwordStdin adds the flag that takes the password from standard input, so
+// that it is in no list of processes. The name cannot be asked for there too.
+func (v *verb) passwordStdin(to *bool, username *string) {
+	v.boolean(to, "password-stdin", "", "read the password from standard input, all of it but a line end; takes --username")
+	v.newer()
+	v.exclusive = append(v.exclusive, [2]string{"password", "password-stdin"})
+	v.checks = append(v.checks, func() error {
+		if *to && *username == "" {
+			return v.refuse("--password-stdin takes --username")
+		}
+		return nil
+	})
+}
+
 // forApp adds the flag that names the app.
 func (v *verb) forApp(to *string) {
-	v.option(to, "app", "a", "APP", "the app's name; by default that of the git remote, else of the directory")
+	v.option(to, "app", "a", "APP", "the app's name; by default DEIS_APP, else that of the git remote, else of the directory")
 }
 
 // limited adds the flag that bounds a list.

@@ -26,14 +26,12 @@ const (
 	goodbye          = time.Second
 )
 
-var (
-	// ErrNoAttend says that the controller, or what is on the way to it, does
-	// not let commands be attended. Nothing has been run.
-	ErrNoAttend = errors.New("the controller lets no command be attended")
+// ErrNoAttend says that the controller, or what is on the way to it, does not
+// let commands be attended. Nothing has been run.
+var ErrNoAttend = errors.New("the controller lets no command be attended")
 
-	// ErrCut says that a command's end is not known.
-	ErrCut = errors.New("the connection was cut while the command ran; the controller ends the command within 90 seconds")
-)
+// ErrCut says that a command's end is not known.
+var ErrCut = errors.New("the connection was cut while the command ran; the controller ends the command within 90 seconds")
 
 // RunError is why the controller ended an attended command, or could not run
 // it: a sentence.
@@ -71,7 +69,7 @@ func (c *Client) Attend(ctx context.Context, id string, first RunStart) (*Sessio
 	s := &Session{conn: conn, ctx: ctx, unhook: context.AfterFunc(ctx, func() { conn.Close() })}
 	if err := s.text(first); err != nil {
 		s.Close()
-		return nil, err
+		return nil, c.unreached(ctx, err)
 	}
 	return s, nil
 }
@@ -106,7 +104,7 @@ func (c *Client) handshake(ctx context.Context, at string, header http.Header) (
 	case errors.Is(err, websocket.ErrBadHandshake):
 		return nil, c.unattended(resp)
 	case err != nil:
-		return nil, err
+		return nil, c.unreached(ctx, err)
 	}
 	c.compare(resp)
 	if conn.Subprotocol() != api.RunProtocol {

@@ -11,6 +11,7 @@ type (
 	Config       = api.Config
 	ConfigChange = api.ConfigChange
 	Container    = api.Container
+	Credential   = api.Credential
 	Domain       = api.Domain
 	Key          = api.Key
 	LogPosition  = api.LogPosition

@@ -20,6 +20,17 @@ type Git struct {
 // Remote is one of the repository's remotes.
 type Remote struct{ Name, URL string }
 
+// ErrNoGit says that there is no git command.
+var ErrNoGit error = sentence("git is not on the PATH")
+
+// Installed fails with ErrNoGit where there is no git command.
+func (g Git) Installed() error {
+	if _, err := exec.LookPath("git"); err != nil {
+		return ErrNoGit
+	}
+	return nil
+}
+
 // GitError is a git command that failed.
 type GitError struct {
 	Status int    // its exit status
@@ -91,11 +102,27 @@ func (g Git) RemoveRemote(ctx context.Context, name string) error {
 	return err
 }
 
+// RemoveRemoteIfAny removes a remote and tells whether there was one.
+func (g Git) RemoveRemoteIfAny(ctx context.Context, name string) (bool, error) {
+	remotes, err := g.Remotes(ctx)
+	var failed *GitError
+	if errors.As(err, &failed) {
+		return false, nil // no repository, which whoever adds a remote will hear
+	}
+	if err != nil || !slices.ContainsFunc(remotes, func(r Remote) bool { return r.Name == name }) {
+		return false, err
+	}
+	return true, g.RemoveRemote(ctx, name)
+}
+
 func (g Git) run(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = g.Env, &stdout, &stderr
 	err := cmd.Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", ErrNoGit
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {
 		return "", &GitError{Status: exit.ExitCode(), Stderr: stderr.String()}
@@ -115,7 +142,7 @@ func (s *Session) DetectApp(ctx context.Context, g Git) (string, error) {
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		return "", err
+		return "", errors.New("the working directory is gone, so it tells no app: name one with -a")
 	}
 	return strings.ToLower(filepath.Base(dir)), nil
 }

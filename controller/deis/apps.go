@@ -60,7 +60,7 @@ func (c *Controller) CreateApp(ctx context.Context, by User, in NewApp) (App, er
 		return App{}, err
 	}
 	c.event(app.ID, by.Username+" created initial release")
-	return app, c.Mirror.Update(ctx, PartApps)
+	return app, c.Mirror.Update(ctx, Part{Kind: PartApp, Name: app.ID})
 }
 
 // createNamedApp draws names until one is free.

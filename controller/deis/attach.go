@@ -3,7 +3,6 @@ package deis
 import (
 	"context"
 	"io"
-	"slices"
 )
 
 // Session is what a one-off container is connected to while a user attends it.
@@ -38,25 +37,17 @@ func (c *Controller) Attach(ctx context.Context, by User, app, command string, s
 	if err != nil {
 		return 0, err
 	}
-	id := spec.Identity.UUID
-	c.mu.Lock()
-	c.sessions[id] = true
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.sessions, id)
-	}()
+	end, err := c.beginRun(ctx, spec)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	s.Stdin = c.hitOnInput(ctx, afterAttach, beforeAttendedEnd, s.Stdin)
+	s.Stdout = c.hitOnWrite(ctx, duringAttended, s.Stdout)
 	code, err := c.Scheduler.Attach(ctx, spec, s)
+	c.hit(ctx, afterRun)
 	if err != nil && ctx.Err() == nil {
 		err = notRun(err)
 	}
 	return code, err
-}
-
-// unattended are the statuses without those that a user is attached to.
-func (c *Controller) unattended(statuses []Status) []Status {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.DeleteFunc(statuses, func(st Status) bool { return c.sessions[st.UUID] })
 }

@@ -9,8 +9,7 @@ import (
 // asks before it stores anything, so that a request that fails has changed
 // nothing; if etcd goes away after that, the mirror catches up by itself.
 func (c *Controller) etcdAnswers(ctx context.Context) error {
-	_, err := c.Routes.Revision(ctx)
-	return err
+	return c.Mirror.Answers(ctx)
 }
 
 // because is err, or, if it only says that the context of the app's lock was

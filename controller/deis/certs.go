@@ -36,7 +36,7 @@ func (c *Controller) AddCert(ctx context.Context, by User, in NewCert) (Cert, er
 		return Cert{}, err
 	}
 	c.Log.Info(fmt.Sprintf("cert %s added", cert.CommonName), "user", by.Username)
-	return cert, c.Mirror.Update(ctx, PartCerts)
+	return cert, c.Mirror.Update(ctx, Part{Kind: PartCert, Name: cert.CommonName})
 }
 
 // Certs lists the user's certificates.
@@ -60,5 +60,5 @@ func (c *Controller) RemoveCert(ctx context.Context, by User, commonName string)
 		return err
 	}
 	c.Log.Info(fmt.Sprintf("cert %s removed", commonName), "user", by.Username)
-	return c.Mirror.Update(ctx, PartCerts)
+	return c.Mirror.Update(ctx, Part{Kind: PartCert, Name: commonName})
 }

@@ -43,16 +43,18 @@ type Controller struct {
 	mu      sync.Mutex
 	leaving map[string]bool  // uuids of containers that a removal in the background is at
 	exits   map[string]exits // by uuid: how containers ended by themselves
-	// sessions are the uuids of containers that users are attached to, which no
-	// age makes leftovers.
-	sessions map[string]bool
+	runs    map[string]bool  // uuids of the one-off containers that this controller is at
+	beats   map[string]beat  // by uuid: signs of life of those that others are at
+
+	runBeat, runGone time.Duration // but for tests, the constants
 }
 
 // New makes a Controller.
 func New(n Needs) *Controller {
 	return &Controller{
 		Needs: n, queue: newQueue(), attempts: newAttempts(),
-		leaving: map[string]bool{}, exits: map[string]exits{}, sessions: map[string]bool{},
+		leaving: map[string]bool{}, exits: map[string]exits{}, runs: map[string]bool{}, beats: map[string]beat{},
+		runBeat: runBeat, runGone: runGone,
 	}
 }
 

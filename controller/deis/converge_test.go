@@ -111,6 +111,10 @@ func (r reading) PendingReleases(ctx context.Context, app string) ([]deis.Releas
 	return r.from.PendingReleases(ctx, app)
 }
 
+func (r reading) Runs(ctx context.Context, app string) ([]deis.Run, error) {
+	return r.from.Runs(ctx, app)
+}
+
 func (r reading) DestroyedApps(ctx context.Context) ([]deis.App, error) {
 	return r.from.DestroyedApps(ctx)
 }

@@ -110,6 +110,20 @@ func (m mortalRecords) DeleteApp(ctx context.Context, app string) error {
 	return m.Records.DeleteApp(ctx, app)
 }
 
+func (m mortalRecords) CreateRun(ctx context.Context, app, uuid string) error {
+	if err := m.life.step("CreateRun"); err != nil {
+		return err
+	}
+	return m.Records.CreateRun(ctx, app, uuid)
+}
+
+func (m mortalRecords) DeleteRuns(ctx context.Context, uuids []string) error {
+	if err := m.life.step("DeleteRuns"); err != nil {
+		return err
+	}
+	return m.Records.DeleteRuns(ctx, uuids)
+}
+
 type mortalScheduler struct {
 	deis.Scheduler
 	life *life
@@ -161,6 +175,25 @@ func (m mortalScheduler) Run(ctx context.Context, s deis.Spec, out io.Writer) (i
 	if _, err := io.WriteString(out, "hello"); err != nil {
 		return 0, err
 	}
+	return 0, m.Destroy(ctx, s.Identity.UUID)
+}
+
+// Attach does as Run, with the input before the container starts, as a backend
+// does it.
+func (m mortalScheduler) Attach(ctx context.Context, s deis.Spec, session deis.Session) (int, error) {
+	if err := m.Create(ctx, s); err != nil {
+		return 0, err
+	}
+	if _, err := session.Stdin.Read(make([]byte, 8)); err != nil {
+		return 0, err
+	}
+	if err := m.Start(ctx, s.Identity.UUID); err != nil {
+		return 0, err
+	}
+	if _, err := io.WriteString(session.Stdout, "hello"); err != nil {
+		return 0, err
+	}
+	session.Stdin.Close()
 	return 0, m.Destroy(ctx, s.Identity.UUID)
 }
 

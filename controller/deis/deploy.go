@@ -140,7 +140,7 @@ func (c *Controller) deploy(ctx context.Context, app App, next *snapshot) error 
 	c.hit(ctx, afterCommit)
 	// From here on the release stands. What fails now is finished by the
 	// background, and must not be told as a failed deploy.
-	if err := c.Mirror.Update(ctx, PartConfigs); err != nil {
+	if err := c.Mirror.Update(ctx, Part{Kind: PartConfig, Name: app.ID}); err != nil {
 		c.Log.Warn("etcd is behind the records", "app", app.ID, "err", err)
 	}
 	c.hit(ctx, afterMirror)

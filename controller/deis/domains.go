@@ -46,7 +46,7 @@ func (c *Controller) AddDomain(ctx context.Context, by User, app, name string) (
 		return Domain{}, err
 	}
 	c.event(app, fmt.Sprintf("domain %s added", name))
-	return d, c.Mirror.Update(ctx, PartDomains)
+	return d, c.Mirror.Update(ctx, Part{Kind: PartDomain, Name: d.Domain})
 }
 
 // RemoveDomain ends what AddDomain began.
@@ -62,5 +62,5 @@ func (c *Controller) RemoveDomain(ctx context.Context, by User, app, name string
 		return err
 	}
 	c.event(app, fmt.Sprintf("domain %s removed", name))
-	return c.Mirror.Update(ctx, PartDomains)
+	return c.Mirror.Update(ctx, Part{Kind: PartDomain, Name: name})
 }

@@ -45,8 +45,13 @@ const (
 
 	// One-off runs.
 	beforeRun
+	afterRunRow
+	afterAttach
 	duringRun
+	duringAttended
+	beforeAttendedEnd
 	afterRun
+	afterRunRowDeleted
 
 	// The end of an app.
 	afterMarkDestroyed

@@ -12,4 +12,6 @@ type hook struct{}
 
 func (hook) hit(context.Context, failpoint) {}
 
+func (hook) hitOnInput(_ context.Context, _, _ failpoint, in io.ReadCloser) io.ReadCloser { return in }
+
 func (hook) hitOnWrite(_ context.Context, _ failpoint, w io.Writer) io.Writer { return w }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync"
 )
 
 // hook calls Hit, if it is set, with the name of each failpoint that is met.
@@ -17,6 +18,31 @@ func (h *hook) hit(ctx context.Context, f failpoint) {
 	if h.Hit != nil {
 		h.Hit(ctx, table[f].Name)
 	}
+}
+
+// hitOnInput is in with failpoints before it is first read, and before it is
+// first closed.
+func (h *hook) hitOnInput(ctx context.Context, read, closed failpoint, in io.ReadCloser) io.ReadCloser {
+	return &input{
+		ReadCloser: in,
+		read:       sync.OnceFunc(func() { h.hit(ctx, read) }),
+		closed:     sync.OnceFunc(func() { h.hit(ctx, closed) }),
+	}
+}
+
+type input struct {
+	io.ReadCloser
+	read, closed func()
+}
+
+func (i *input) Read(p []byte) (int, error) {
+	i.read()
+	return i.ReadCloser.Read(p)
+}
+
+func (i *input) Close() error {
+	i.closed()
+	return i.ReadCloser.Close()
 }
 
 // hitOnWrite is w with a failpoint after each of its writes.
@@ -89,9 +115,14 @@ var table = [...]Failpoint{
 	afterOldCleared:   {"after-old-cleared", "restart", "restart", ""},
 	afterServingAgain: {"after-serving-again", "restart", "restart", ""},
 
-	beforeRun: {"before-run", "Run", "run", ""},
-	duringRun: {"during-run", "Run", "run", ""},
-	afterRun:  {"after-run", "Run", "run", ""},
+	beforeRun:          {"before-run", "beginRun", "run attended-run", ""},
+	afterRunRow:        {"after-run-row", "beginRun", "run attended-run", ""},
+	afterAttach:        {"after-attach", "Attach", "attended-run", ""}, // the container is there, and does not run yet
+	duringRun:          {"during-run", "Run", "run", ""},
+	duringAttended:     {"during-attended-run", "Attach", "attended-run", ""},
+	beforeAttendedEnd:  {"before-attended-end", "Attach", "attended-run", ""}, // the container is to be removed
+	afterRun:           {"after-run", "Run, Attach", "run attended-run", ""},
+	afterRunRowDeleted: {"after-run-row-deleted", "beginRun", "run attended-run", ""},
 
 	afterMarkDestroyed:   {"after-mark-destroyed", "DestroyApp", "", "destroy"},
 	afterAllLeave:        {"after-all-leave", "destroy", "", "destroy"},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -82,6 +83,7 @@ var operations = func() map[string]operation {
 		"scale-back":      {cutOff("after-scale-commit", scales("1")), state{2, one, false}, scales("3"), state{2, three, false}},
 		"restart":         {serves, v2, restarts, v2},
 		"run":             {serves, v2, runs, v2},
+		"attended-run":    {serves, v2, attends, v2},
 		"destroy":         {func(p *platform, app string) { serves(p, app); p.stray(app, "run") }, v2, destroys, state{gone: true}},
 		"failing-deploy":  {serves, v2, refused(pushes(2)), v2},
 		"failing-scale":   {serves, v2, refused(scales("4")), v2},
@@ -117,6 +119,10 @@ func restarts(p *platform, c *deis.Controller, _ *life, app string) {
 
 func runs(p *platform, c *deis.Controller, _ *life, app string) {
 	_, _, _ = c.Run(p.Context(), p.by, app, "true")
+}
+
+func attends(p *platform, c *deis.Controller, _ *life, app string) {
+	_, _ = c.Attach(p.Context(), p.by, app, "true", deis.Session{Stdin: io.NopCloser(strings.NewReader("ls")), Stdout: io.Discard, Stderr: io.Discard})
 }
 
 func destroys(p *platform, c *deis.Controller, _ *life, app string) {
@@ -207,6 +213,9 @@ func (p *platform) difference(app string, want state) string {
 	if todo := p.todo(); todo != "" {
 		return todo
 	}
+	if runs, err := p.db.Runs(ctx, app); err != nil || len(runs) > 0 {
+		return fmt.Sprintf("runs are left: %v %v", runs, err)
+	}
 	images := p.images.versions(app)
 	if want.gone {
 		if len(images) > 0 {
@@ -255,7 +264,9 @@ func (o old) States(ctx context.Context, app string) ([]deis.Status, error) {
 func (p *platform) successor() *deis.Controller {
 	n := p.needs()
 	n.Scheduler = old{n.Scheduler}
-	return deis.New(n)
+	c := deis.New(n)
+	c.RunsGoneAfter(0)
+	return c
 }
 
 // points are the table's failpoints that an operation meets, with what must be

@@ -217,6 +217,8 @@ func (m *mirror) Update(context.Context, ...deis.Part) error {
 	return nil
 }
 
+func (*mirror) Answers(context.Context) error { return nil }
+
 type logs struct {
 	mu      sync.Mutex
 	lines   []string

@@ -35,7 +35,7 @@ func (c *Controller) AddKey(ctx context.Context, by User, id, public string) (Ke
 	if err != nil {
 		return Key{}, err
 	}
-	return stored, c.Mirror.Update(ctx, PartKeys)
+	return stored, c.Mirror.Update(ctx, partOfKey(stored))
 }
 
 // Bounds of public keys. Those of RSA are what Go's and OpenSSH's own
@@ -99,8 +99,9 @@ func (c *Controller) RemoveKey(ctx context.Context, by User, id string) error {
 	if err := c.etcdAnswers(ctx); err != nil {
 		return err
 	}
-	if err := c.Records.DeleteKey(ctx, by.Username, id); err != nil {
+	key, err := c.Records.DeleteKey(ctx, by.Username, id)
+	if err != nil {
 		return err
 	}
-	return c.Mirror.Update(ctx, PartKeys)
+	return c.Mirror.Update(ctx, partOfKey(key))
 }

@@ -30,6 +30,7 @@ type Tx interface {
 	AppRecords
 	ReleaseRecords
 	ContainerRecords
+	RunRecords
 	CertRecords
 	CredentialRecords
 }
@@ -65,7 +66,7 @@ type UserRecords interface {
 	// fingerprint.
 	Key(ctx context.Context, owner, id string) (Key, error)
 	Keys(ctx context.Context, owner string, p Page) ([]Key, int, error)
-	DeleteKey(ctx context.Context, owner, id string) error
+	DeleteKey(ctx context.Context, owner, id string) (Key, error)
 
 	CreatePush(ctx context.Context, p Push) (Push, error)
 }
@@ -134,6 +135,16 @@ type ContainerRecords interface {
 	// SetCrashed changes nothing else, and says how many it changed.
 	SetCrashed(ctx context.Context, uuids []string, crashed bool) (changed int, err error)
 	DeleteContainers(ctx context.Context, uuids []string) error
+}
+
+// RunRecords are the one-off containers that controllers are at.
+type RunRecords interface {
+	CreateRun(ctx context.Context, app, uuid string) error
+	// Runs lists those of an app; those of all apps if app is empty.
+	Runs(ctx context.Context, app string) ([]Run, error)
+	// BeatRuns counts up the beats of those that exist.
+	BeatRuns(ctx context.Context, uuids []string) error
+	DeleteRuns(ctx context.Context, uuids []string) error
 }
 
 // CertRecords are certificates. Their private keys go in, and out to the
@@ -273,21 +284,32 @@ type ReleaseImage struct {
 // Mirror is etcd as the routers, publishers and builders know it.
 type Mirror interface {
 	// Update returns when etcd says what the records said at the time of the
-	// call: those parts of them that are named, all if none is.
+	// call: the parts of them that are named, all if none is.
 	Update(ctx context.Context, parts ...Part) error
+	// Answers fails with a sentence while etcd is away.
+	Answers(ctx context.Context) error
 }
 
-// Part is a kind of records that etcd has, for who has changed only that.
-type Part string
+// Part is one of the records that etcd has, for who has changed only that.
+type Part struct {
+	Kind  PartKind
+	Name  string // of the app, the domain or the certificate, or a key's MD5 fingerprint
+	Owner string // of a key
+}
 
-// Parts.
+// PartKind says which records a Part is of.
+type PartKind string
+
+// Kinds of parts.
 const (
-	PartApps    Part = "apps" // that they exist
-	PartDomains Part = "domains"
-	PartKeys    Part = "keys"
-	PartCerts   Part = "certs"
-	PartConfigs Part = "configs" // the settings among the values of the latest releases
+	PartApp    PartKind = "app" // that it exists
+	PartDomain PartKind = "domain"
+	PartKey    PartKind = "key"
+	PartCert   PartKind = "cert"
+	PartConfig PartKind = "config" // the settings among the values of the app's latest release
 )
+
+func partOfKey(k Key) Part { return Part{Kind: PartKey, Name: k.Fingerprint, Owner: k.Owner} }
 
 // AppLogs are the apps' logs.
 type AppLogs interface {

@@ -132,6 +132,14 @@ func (c Container) Job() jobid.ID {
 	return jobid.ID{App: c.App, Version: c.Version, Type: c.Type, Num: c.Num}
 }
 
+// Run is a one-off container that a controller is at, which counts its beats up
+// as long as it is.
+type Run struct {
+	UUID  string
+	App   string
+	Beats int64
+}
+
 // Domain is a custom domain of an app.
 type Domain struct {
 	App     string

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/deis/deis/internal/jobid"
 )
@@ -17,7 +16,6 @@ func row(uuid, typ string, num int, phase Phase) Container {
 }
 
 func TestPlanReconcile(t *testing.T) {
-	now := time.Now()
 	rows := []Container{
 		row("up", "web", 1, Serving), row("stopped", "web", 2, Serving), row("missing", "web", 3, Serving),
 		row("half", "web", 4, Starting), row("old", "web", 5, Leaving),
@@ -26,16 +24,15 @@ func TestPlanReconcile(t *testing.T) {
 	statuses := []Status{
 		{UUID: "up", State: StateUp}, {UUID: "stopped", State: StateDown}, {UUID: "half", State: StateUp}, {UUID: "old", State: StateUp},
 		{UUID: "stray", State: StateUp, Job: jobid.ID{App: "gone", Version: 1, Type: "web", Num: 1}},
-		{UUID: "run", State: StateUp, Started: now.Add(-time.Minute), Job: jobid.ID{App: "demo", Version: 2, Type: "run", Num: 7}},
-		{UUID: "oldrun", State: StateUp, Started: now.Add(-time.Hour), Job: jobid.ID{App: "demo", Version: 2, Type: "run", Num: 8}},
+		{UUID: "run", State: StateUp, Job: jobid.ID{App: "demo", Version: 2, Type: "run", Num: 8}}, // that withoutRuns leaves
 	}
-	p := plan(rows, statuses, now)
+	p := plan(rows, statuses)
 	got := map[string][]string{
 		"create": uuids(p.create), "start": uuids(p.start), "leaving": uuids(p.leaving), "unfinished": uuids(p.unfinished),
 		"orphans": {p.orphans[0].UUID, p.orphans[1].UUID},
 	}
 	want := map[string][]string{
-		"create": {"missing"}, "start": {"stopped"}, "leaving": {"old"}, "unfinished": {"half", "restarted"}, "orphans": {"stray", "oldrun"},
+		"create": {"missing"}, "start": {"stopped"}, "leaving": {"old"}, "unfinished": {"half", "restarted"}, "orphans": {"stray", "run"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

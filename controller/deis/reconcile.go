@@ -14,7 +14,6 @@ const (
 	reconcileTimeout = 5 * time.Minute
 	retryPause       = 5 * time.Second
 	shutdownWait     = 20 * time.Second // for removals, when the controller ends
-	runLeftover      = 25 * time.Minute // older one-off containers belong to no running call
 )
 
 // Converge keeps what runs equal to what should run until ctx ends: at the start
@@ -23,6 +22,7 @@ const (
 func (c *Controller) Converge(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.observe(ctx) })
+	g.Go(func() error { return c.beatForever(ctx) })
 	for range reconcileWorkers {
 		g.Go(func() error {
 			for {
@@ -90,6 +90,7 @@ func (c *Controller) pass(ctx context.Context) {
 	if err != nil {
 		if ctx.Err() == nil {
 			c.Log.Warn("pass over all apps failed", "err", err)
+			c.forgetBeats(nil)
 			time.AfterFunc(retryPause, func() { c.queue.add("") })
 		}
 		return
@@ -117,6 +118,10 @@ func (c *Controller) Divergent(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	runs, err := c.Records.Runs(ctx, "")
+	if err != nil {
+		return nil, err
+	}
 	var apps []string
 	seen := map[string]bool{}
 	add := func(app string) {
@@ -136,7 +141,12 @@ func (c *Controller) Divergent(ctx context.Context) ([]string, error) {
 		add(one.row.App)
 	}
 	c.forgetExits(rows)
-	p := plan(rows, c.unattended(statuses), now)
+	c.forgetBeats(runs)
+	lost := c.lostRuns(runs, now)
+	for _, r := range lost {
+		add(r.App)
+	}
+	p := plan(rows, c.withoutRuns(statuses, runs, lost, now))
 	for _, set := range [][]Container{p.create, p.start, p.leaving, p.unfinished} {
 		for _, row := range set {
 			add(row.App)
@@ -159,7 +169,7 @@ type steps struct {
 }
 
 // plan compares rows with what the scheduler sees.
-func plan(rows []Container, statuses []Status, now time.Time) steps {
+func plan(rows []Container, statuses []Status) steps {
 	var s steps
 	seen := make(map[string]Status, len(statuses))
 	for _, st := range statuses {
@@ -181,10 +191,9 @@ func plan(rows []Container, statuses []Status, now time.Time) steps {
 		}
 	}
 	for _, st := range statuses {
-		if known[st.UUID] || st.Job.Type == runType && now.Sub(st.Started) < runLeftover {
-			continue
+		if !known[st.UUID] {
+			s.orphans = append(s.orphans, st)
 		}
-		s.orphans = append(s.orphans, st)
 	}
 	return s
 }
@@ -220,11 +229,23 @@ func (c *Controller) reconcile(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
+	runs, err := c.Records.Runs(ctx, app)
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	if err := c.tellCrashes(ctx, c.crashes(rows, statuses, now)); err != nil {
 		return err
 	}
-	return c.apply(ctx, app, plan(rows, c.unattended(statuses), now))
+	lost := c.lostRuns(runs, now)
+	if err := c.apply(ctx, app, plan(rows, c.withoutRuns(statuses, runs, lost, now))); err != nil {
+		return err
+	}
+	ids := make([]string, len(lost))
+	for i, r := range lost {
+		ids[i] = r.UUID
+	}
+	return c.Records.DeleteRuns(ctx, ids) // their containers are gone now
 }
 
 func (c *Controller) apply(ctx context.Context, app string, p steps) error {

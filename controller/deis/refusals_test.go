@@ -56,13 +56,13 @@ type taken struct{ Records }
 
 func (taken) InTx(context.Context, func(Tx) error) error { return ErrNotUnique("id") }
 
-// etcdUp are routes of an etcd that answers.
-type etcdUp struct{ Routes }
+// etcdUp is an etcd that answers.
+type etcdUp struct{ Mirror }
 
-func (etcdUp) Revision(context.Context) (int64, error) { return 1, nil }
+func (etcdUp) Answers(context.Context) error { return nil }
 
 func TestNoNameIsFree(t *testing.T) {
-	c := New(Needs{Records: taken{}, Routes: etcdUp{}})
+	c := New(Needs{Records: taken{}, Mirror: etcdUp{}})
 	_, err := c.CreateApp(t.Context(), User{Username: "bob"}, NewApp{})
 	if KindOf(err) != Unavailable || err.Error() != "No free name was found; choose an app id." {
 		t.Error(err)

@@ -150,7 +150,7 @@ func (c *Controller) release(ctx context.Context, app App, by User, wait time.Du
 	c.event(app.ID, next.release.Summary)
 	if !next.release.Pending {
 		c.event(app.ID, "No build associated with this release to publish")
-		if err := c.Mirror.Update(ctx, PartConfigs); err != nil {
+		if err := c.Mirror.Update(ctx, Part{Kind: PartConfig, Name: app.ID}); err != nil {
 			return Release{}, err
 		}
 		c.hit(ctx, afterMirror)

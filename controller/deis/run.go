@@ -27,7 +27,11 @@ func (c *Controller) Run(ctx context.Context, by User, app, command string) (int
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	out := &bounded{limit: maxRunOutput}
-	c.hit(ctx, beforeRun)
+	end, err := c.beginRun(ctx, spec)
+	if err != nil {
+		return 0, "", err
+	}
+	defer end()
 	code, err := c.Scheduler.Run(ctx, spec, c.hitOnWrite(ctx, duringRun, out))
 	c.hit(ctx, afterRun)
 	if err != nil {

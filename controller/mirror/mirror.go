@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,9 @@ const (
 	minPause      = 100 * time.Millisecond // after a pass that failed, doubled each time
 	maxPause      = 5 * time.Second
 	updateTimeout = 15 * time.Second // of Update
+
+	gatherTime  = 2 * time.Millisecond  // of callers, at most
+	freshAnswer = 20 * time.Millisecond // how long an answer of etcd shows that it is there
 )
 
 // Records is the truth. State reads it at one moment, only the parts that are
@@ -39,10 +43,13 @@ type Mirror struct {
 	passes  *prometheus.CounterVec
 	changes prometheus.Counter
 
-	wake chan struct{} // 1: somebody waits for a pass
+	wake     chan struct{} // 1: somebody waits for a pass
+	answered atomic.Int64  // when etcd did last, in nanoseconds since 1970
 
 	mu        sync.Mutex
 	asked     scope         // of the next pass
+	callers   int           // who wait for the next pass
+	served    int           // who waited for the last one
 	begun     int           // passes so far
 	succeeded int           // number of the newest one that has succeeded
 	success   chan struct{} // closed at the next success
@@ -96,6 +103,30 @@ func (m *Mirror) Run(ctx context.Context) error {
 			m.asked.add()
 			m.mu.Unlock()
 		case <-m.wake:
+			m.gather(ctx)
+		}
+	}
+}
+
+// gather waits a moment for as many callers as the last pass served, if those
+// were several, so that one write to etcd, and one event to all who follow it,
+// is for all of them. Who is alone never waits.
+func (m *Mirror) gather(ctx context.Context) {
+	moment := time.NewTimer(gatherTime)
+	defer moment.Stop()
+	for {
+		m.mu.Lock()
+		enough := m.served < 2 || m.callers >= m.served
+		m.mu.Unlock()
+		if enough {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-moment.C:
+			return
+		case <-m.wake:
 		}
 	}
 }
@@ -115,6 +146,7 @@ func (m *Mirror) Update(ctx context.Context, parts ...deis.Part) error {
 	defer m.mu.Unlock()
 	need := m.begun + 1
 	m.asked.add(parts...)
+	m.callers++
 	select {
 	case m.wake <- struct{}{}:
 	default: // asked for already
@@ -155,6 +187,7 @@ func (m *Mirror) numbered(ctx context.Context) error {
 	m.begun++
 	number, over := m.begun, m.asked
 	m.asked = scope{}
+	m.served, m.callers = m.callers, 0
 	m.mu.Unlock()
 
 	err := m.pass(ctx, over)
@@ -174,20 +207,38 @@ func (m *Mirror) numbered(ctx context.Context) error {
 	return nil
 }
 
+// Answers is nil if etcd answers, or has done so just now: of many who ask at
+// once only one waits for it.
+func (m *Mirror) Answers(ctx context.Context) error {
+	if time.Since(time.Unix(0, m.answered.Load())) < freshAnswer {
+		return nil
+	}
+	if err := m.kv.Ping(ctx); err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err()
+		}
+		return &deis.Error{Kind: deis.Unavailable, Detail: "etcd is not available.", Err: err}
+	}
+	m.hasAnswered()
+	return nil
+}
+
+func (m *Mirror) hasAnswered() { m.answered.Store(time.Now().UnixNano()) }
+
 // pass makes etcd say what the records say.
 func (m *Mirror) pass(ctx context.Context, over scope) error {
+	if !over.all {
+		return m.passOver(ctx, over.parts)
+	}
 	var t truth
 	var found etcd.State
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		t.apps, t.domains, t.keys, t.certs, t.configs, err = m.records.State(gctx, settings, over.named()...)
-		if err != nil {
-			return fmt.Errorf("read the records: %w", err)
-		}
-		return nil
+		t, err = m.truth(gctx)
+		return err
 	})
 	g.Go(func() (err error) {
-		if found, err = m.kv.List(gctx, over.prefixes()...); err != nil {
+		if found, err = m.kv.List(gctx, prefixes...); err != nil {
 			return fmt.Errorf("read etcd: %w", err)
 		}
 		return nil
@@ -195,7 +246,43 @@ func (m *Mirror) pass(ctx context.Context, over scope) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, txn := range plan(t.wanted(), found.Keys) {
+	if err := m.apply(ctx, plan(t.wanted(), found.Keys)); err != nil {
+		return err
+	}
+	if _, ok := found.Keys[keys.Mirrored]; ok {
+		return nil
+	}
+	if _, _, err := m.kv.Create(ctx, keys.Mirrored, "done"); err != nil {
+		return fmt.Errorf("write etcd: %w", err)
+	}
+	return nil
+}
+
+// passOver makes etcd say what the records say of some parts. It writes without
+// reading etcd first: who asks has just changed them.
+func (m *Mirror) passOver(ctx context.Context, parts []deis.Part) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	t, err := m.truth(ctx, parts...)
+	if err != nil {
+		return err
+	}
+	return m.apply(ctx, planParts(t.wanted(), parts))
+}
+
+// truth reads what the records say.
+func (m *Mirror) truth(ctx context.Context, parts ...deis.Part) (t truth, err error) {
+	t.apps, t.domains, t.keys, t.certs, t.configs, err = m.records.State(ctx, settings, parts...)
+	if err != nil {
+		err = fmt.Errorf("read the records: %w", err)
+	}
+	return t, err
+}
+
+// apply writes transactions.
+func (m *Mirror) apply(ctx context.Context, txns [][]change) error {
+	for _, txn := range txns {
 		ops := make([]etcd.Op, len(txn))
 		for i, c := range txn {
 			if c.remove {
@@ -207,13 +294,8 @@ func (m *Mirror) pass(ctx context.Context, over scope) error {
 		if _, err := m.kv.Apply(ctx, ops...); err != nil {
 			return fmt.Errorf("write etcd: %w", err)
 		}
+		m.hasAnswered()
 		m.changes.Add(float64(len(txn)))
-	}
-	if _, ok := found.Keys[keys.Mirrored]; ok || !over.all {
-		return nil
-	}
-	if _, _, err := m.kv.Create(ctx, keys.Mirrored, "done"); err != nil {
-		return fmt.Errorf("write etcd: %w", err)
 	}
 	return nil
 }

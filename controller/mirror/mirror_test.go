@@ -50,15 +50,23 @@ func (r *records) State(_ context.Context, _ []string, parts ...deis.Part) (apps
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reads++
-	asked := func(p deis.Part) bool { return len(parts) == 0 || slices.Contains(parts, p) }
-	if asked(deis.PartApps) {
-		apps = slices.Clone(r.apps)
+	asked := func(kind deis.PartKind, name string) bool {
+		return len(parts) == 0 || slices.ContainsFunc(parts, func(p deis.Part) bool { return p.Kind == kind && p.Name == name })
 	}
-	if asked(deis.PartKeys) {
-		keys = r.keys
+	for _, app := range r.apps {
+		if asked(deis.PartApp, app) {
+			apps = append(apps, app)
+		}
 	}
-	if asked(deis.PartCerts) {
-		certs = r.certs
+	for _, k := range r.keys {
+		if asked(deis.PartKey, k.Fingerprint) {
+			keys = append(keys, k)
+		}
+	}
+	for _, c := range r.certs {
+		if asked(deis.PartCert, c.CommonName) {
+			certs = append(certs, c)
+		}
 	}
 	return apps, nil, keys, certs, nil, r.err
 }
@@ -160,13 +168,41 @@ func TestUpdateOfAPart(t *testing.T) {
 	r.set(func(r *records) {
 		r.apps = []string{"b"}
 		r.keys = []deis.Key{{Owner: "bob", Fingerprint: "aa", Public: "p"}}
+		r.certs = []deis.Pair{{CommonName: "x.org", Chain: "C", Key: "K"}, {CommonName: "y.org", Chain: "C", Key: "K"}}
 	})
-	must(t, m.Update(t.Context(), deis.PartKeys))
-	has(t, kv, "/deis/services/a", "/deis/services/gone", "/deis/domains/gone.org", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
-	must(t, m.Update(t.Context(), deis.PartApps, deis.PartKeys))
-	has(t, kv, "/deis/services/b", "/deis/domains/gone.org", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+	bobs := deis.Part{Kind: deis.PartKey, Owner: "bob", Name: "aa"}
+	wrong := []string{"/deis/services/gone", "/deis/domains/gone.org", "/deis/builder/users/gone/aa", "/deis/controller/mirrored"}
+	must(t, m.Update(t.Context(), bobs))
+	has(t, kv, append(wrong, "/deis/services/a", "/deis/builder/users/bob/aa")...)
+	must(t, m.Update(t.Context(), deis.Part{Kind: deis.PartApp, Name: "a"}, deis.Part{Kind: deis.PartApp, Name: "b"}, deis.Part{Kind: deis.PartCert, Name: "x.org"}))
+	has(t, kv, append(wrong, "/deis/services/b", "/deis/builder/users/bob/aa", "/deis/certs/x.org/cert", "/deis/certs/x.org/key")...)
+	r.set(func(r *records) { r.keys, r.certs = nil, r.certs[1:] })
+	must(t, m.Update(t.Context(), bobs, deis.Part{Kind: deis.PartCert, Name: "x.org"}))
+	has(t, kv, append(wrong, "/deis/services/b")...)
 	must(t, m.Update(t.Context()))
-	has(t, kv, "/deis/services/b", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
+	has(t, kv, "/deis/services/b", "/deis/certs/y.org/cert", "/deis/certs/y.org/key", "/deis/controller/mirrored")
+}
+
+func TestAnswers(t *testing.T) {
+	srv := etcdtest.Start(t)
+	m := run(t, &records{apps: []string{"a"}}, srv.Dial())
+	must(t, m.Update(t.Context()))
+	must(t, m.Answers(t.Context()))
+	srv.Stop()
+	eventually(t, "it is told that etcd is away", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		err := m.Answers(ctx)
+		var e *deis.Error
+		return errors.As(err, &e) && e.Kind == deis.Unavailable && e.Detail == "etcd is not available."
+	})
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Answers(canceled); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	srv.Restart()
+	must(t, m.Answers(t.Context()))
 }
 
 // A pass over a part that failed is made up for, whatever is asked for next.
@@ -182,11 +218,11 @@ func TestFailedPartIsRepeated(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := m.Update(ctx, deis.PartKeys); deis.KindOf(err) != deis.Unavailable {
+	if err := m.Update(ctx, deis.Part{Kind: deis.PartKey, Owner: "bob", Name: "aa"}); deis.KindOf(err) != deis.Unavailable {
 		t.Fatal(err)
 	}
 	r.set(func(r *records) { r.err = nil })
-	must(t, m.Update(t.Context(), deis.PartApps))
+	must(t, m.Update(t.Context(), deis.Part{Kind: deis.PartApp, Name: "a"}))
 	has(t, kv, "/deis/services/a", "/deis/builder/users/bob/aa", "/deis/controller/mirrored")
 }
 
@@ -381,9 +417,10 @@ func TestFromPostgreSQLToEtcd(t *testing.T) {
 		}
 	}
 
-	must(t, db.DeleteKey(ctx, "bob", "k"))
+	_, err = db.DeleteKey(ctx, "bob", "k")
+	must(t, err)
 	must(t, db.DeleteDomain(ctx, "demo", "x.org"))
-	must(t, m.Update(ctx, deis.PartDomains))
+	must(t, m.Update(ctx, deis.Part{Kind: deis.PartDomain, Name: "x.org"}))
 	has(t, kv, "/deis/services/demo", "/deis/certs/x.org/cert", "/deis/certs/x.org/key", "/deis/builder/users/bob/aa:bb", "/deis/config/demo/deis_whitelist", "/deis/controller/mirrored")
 	_, err = db.CreateKey(ctx, deis.Key{Owner: "bob", ID: "k", Public: "ssh-rsa A", Fingerprint: "aa:bb"})
 	must(t, err)

@@ -107,7 +107,7 @@ const (
 	maxBytes   = 256 << 10
 )
 
-// plan is what makes found into wanted: changes by transaction, in order.
+// plan is what makes found into wanted: transactions in order.
 func plan(wanted map[string]string, found map[string]etcd.Entry) [][]change {
 	var changes []change
 	for key, value := range wanted {
@@ -120,15 +120,28 @@ func plan(wanted map[string]string, found map[string]etcd.Entry) [][]change {
 			changes = append(changes, change{key: key, remove: true})
 		}
 	}
-	slices.SortFunc(changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.key, b.key))
-	})
 	return pack(changes)
 }
 
-// pack fills transactions with changes without dividing a group, unless it is
-// too large for one alone.
+// planParts is what makes etcd say what is wanted of some parts, whatever it
+// says of them now.
+func planParts(wanted map[string]string, parts []deis.Part) [][]change {
+	var changes []change
+	for _, p := range parts {
+		for _, key := range keysOf(p) {
+			value, ok := wanted[key]
+			changes = append(changes, change{key: key, value: value, remove: !ok})
+		}
+	}
+	return pack(changes)
+}
+
+// pack puts changes in their order and fills transactions with them without
+// dividing a group, unless it is too large for one alone.
 func pack(changes []change) [][]change {
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.key, b.key))
+	})
 	var txns [][]change
 	size := 0
 	for len(changes) > 0 {

@@ -7,16 +7,22 @@ import (
 	"github.com/deis/deis/internal/keys"
 )
 
-// scope is what a pass compares: all, or some parts of it.
+// scope is what a pass is about: all, or some parts of it.
 type scope struct {
 	all   bool
 	parts []deis.Part
 }
 
+// maxParts is how many parts are worth a look at each of them.
+const maxParts = 1000
+
 // add makes a scope larger: by all if no parts are named.
 func (s *scope) add(parts ...deis.Part) {
-	if len(parts) == 0 {
-		s.all = true
+	if len(parts) == 0 || len(s.parts)+len(parts) > maxParts {
+		*s = scope{all: true}
+	}
+	if s.all {
+		return
 	}
 	for _, p := range parts {
 		if !slices.Contains(s.parts, p) {
@@ -27,34 +33,31 @@ func (s *scope) add(parts ...deis.Part) {
 
 // join makes a scope larger by another.
 func (s *scope) join(other scope) {
-	s.all = s.all || other.all
+	if other.all {
+		s.add()
+	}
 	for _, p := range other.parts {
 		s.add(p)
 	}
 }
 
-// named are the parts as Records.State takes them: none means all.
-func (s scope) named() []deis.Part {
-	if s.all {
-		return nil
+// keysOf are the keys of etcd that a part may have.
+func keysOf(p deis.Part) []string {
+	switch p.Kind {
+	case deis.PartApp:
+		return []string{keys.App(p.Name)}
+	case deis.PartDomain:
+		return []string{keys.Domain(p.Name)}
+	case deis.PartKey:
+		return []string{keys.BuilderUser(p.Owner, p.Name)}
+	case deis.PartCert:
+		return []string{keys.CertCert(p.Name), keys.CertKey(p.Name)}
+	case deis.PartConfig:
+		of := make([]string, len(settings))
+		for i, name := range settings {
+			of[i] = keys.Config(p.Name, name)
+		}
+		return of
 	}
-	return s.parts
-}
-
-// prefixes are what must be read of etcd.
-func (s scope) prefixes() []string {
-	if s.all {
-		return prefixes
-	}
-	out := make([]string, len(s.parts))
-	for i, p := range s.parts {
-		out[i] = prefixOf[p]
-	}
-	return out
-}
-
-// prefixOf says where the mirror writes a part.
-var prefixOf = map[deis.Part]string{
-	deis.PartApps: keys.Services, deis.PartDomains: keys.Domains, deis.PartKeys: keys.BuilderUsers,
-	deis.PartCerts: keys.Certs, deis.PartConfigs: keys.Configs,
+	panic("mirror: no such kind of record: " + string(p.Kind))
 }

@@ -40,11 +40,11 @@ func (r records) Keys(ctx context.Context, owner string, p deis.Page) ([]deis.Ke
 	return list[deis.Key](ctx, r, p, keyColumns, `FROM keys WHERE owner = @owner`, `seq`, pgx.NamedArgs{"owner": owner})
 }
 
-const deleteKey = `DELETE FROM keys WHERE uuid = (` + keyNamed + `)`
+const deleteKey = `DELETE FROM keys WHERE uuid = (` + keyNamed + `) RETURNING ` + keyColumns
 
-// DeleteKey removes a key.
-func (r records) DeleteKey(ctx context.Context, owner, id string) error {
-	return r.change(ctx, deleteKey, pgx.NamedArgs{"owner": owner, "id": id})
+// DeleteKey removes a key and returns what it was.
+func (r records) DeleteKey(ctx context.Context, owner, id string) (deis.Key, error) {
+	return row[deis.Key](ctx, r, deleteKey, pgx.NamedArgs{"owner": owner, "id": id})
 }
 
 // identity is the UUID of a new row: the caller's if it has chosen one.

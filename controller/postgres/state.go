@@ -14,7 +14,7 @@ const (
 WHERE EXISTS (SELECT FROM apps a WHERE a.id = d.app AND a.destroyed IS NULL)`
 	stateKeys = `SELECT owner, fingerprint, public FROM keys k
 WHERE EXISTS (SELECT FROM users u WHERE u.username = k.owner AND u.active)`
-	stateCerts = `SELECT common_name, chain, key FROM certs`
+	stateCerts = `SELECT common_name, chain, key FROM certs WHERE true`
 	// Secrets of apps stay here: of a config, only the settings asked for are read.
 	stateConfigs = `
 SELECT a.id AS app, s.values
@@ -32,29 +32,36 @@ WHERE a.destroyed IS NULL AND s.values IS NOT NULL`
 // in, all certificates with their private keys, and of each app's latest live
 // release those config values whose lower case names are settings. Apps
 // without any such value have no config here. Of the nouns only what names
-// them and what they say is filled in. If parts are named, only those are read.
+// them and what they say is filled in. If parts are named, only those are read,
+// and of what they name only what there is.
 func (db *DB) State(ctx context.Context, settings []string, parts ...deis.Part) (apps []string, domains []deis.Domain, keys []deis.Key, certs []deis.Pair, configs []deis.Config, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
-	if len(parts) == 0 {
-		parts = []deis.Part{deis.PartApps, deis.PartDomains, deis.PartKeys, deis.PartCerts, deis.PartConfigs}
-	}
 	batch := new(pgx.Batch)
-	for _, p := range parts {
-		switch p {
-		case deis.PartApps:
-			collect(batch, &apps, pgx.RowTo[string], stateApps, nil)
-		case deis.PartDomains:
-			collect(batch, &domains, pgx.RowToStructByNameLax[deis.Domain], stateDomains, nil)
-		case deis.PartKeys:
-			collect(batch, &keys, pgx.RowToStructByNameLax[deis.Key], stateKeys, nil)
-		case deis.PartCerts:
-			collect(batch, &certs, pgx.RowToStructByName[deis.Pair], stateCerts, nil)
-		case deis.PartConfigs:
-			collect(batch, &configs, pgx.RowToStructByNameLax[deis.Config], stateConfigs, pgx.NamedArgs{"settings": settings})
+	named := namesOf(parts)
+	read := func(kind deis.PartKind, queue func(only string, args pgx.NamedArgs), column string) {
+		if len(parts) == 0 {
+			queue("", pgx.NamedArgs{"settings": settings})
+		} else if names := named[kind]; len(names) > 0 {
+			queue(" AND "+column+" = ANY (@names)", pgx.NamedArgs{"settings": settings, "names": names})
 		}
 	}
-	if len(parts) == 1 { // a statement alone sees one moment
+	read(deis.PartApp, func(only string, args pgx.NamedArgs) {
+		collect(batch, &apps, pgx.RowTo[string], stateApps+only, args)
+	}, "id")
+	read(deis.PartDomain, func(only string, args pgx.NamedArgs) {
+		collect(batch, &domains, pgx.RowToStructByNameLax[deis.Domain], stateDomains+only, args)
+	}, "d.domain")
+	read(deis.PartKey, func(only string, args pgx.NamedArgs) {
+		collect(batch, &keys, pgx.RowToStructByNameLax[deis.Key], stateKeys+only, args)
+	}, "k.fingerprint")
+	read(deis.PartCert, func(only string, args pgx.NamedArgs) {
+		collect(batch, &certs, pgx.RowToStructByName[deis.Pair], stateCerts+only, args)
+	}, "common_name")
+	read(deis.PartConfig, func(only string, args pgx.NamedArgs) {
+		collect(batch, &configs, pgx.RowToStructByNameLax[deis.Config], stateConfigs+only, args)
+	}, "a.id")
+	if batch.Len() == 1 { // a statement alone sees one moment
 		err = db.pool.SendBatch(ctx, batch).Close()
 		return apps, domains, keys, certs, configs, translate(err)
 	}
@@ -70,4 +77,13 @@ func collect[T any](b *pgx.Batch, into *[]T, scan pgx.RowToFunc[T], sql string, 
 		*into, err = pgx.CollectRows(rows, scan)
 		return err
 	})
+}
+
+// namesOf sorts parts by their kinds.
+func namesOf(parts []deis.Part) map[deis.PartKind][]string {
+	names := map[deis.PartKind][]string{}
+	for _, p := range parts {
+		names[p.Kind] = append(names[p.Kind], p.Name)
+	}
+	return names
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,15 +49,24 @@ func TestState(t *testing.T) {
 	if len(configs) != 1 || configs[0].App != "a" || fmt.Sprint(configs[0].Values) != "map[DEIS_WHITELIST:1.2.3.4 healthcheck_url:/h]" {
 		t.Errorf("%+v", configs)
 	}
-	// Of each part alone there is the same.
-	for part, want := range map[deis.Part]int{deis.PartApps: len(apps), deis.PartDomains: len(domains), deis.PartKeys: len(keys), deis.PartCerts: len(certs), deis.PartConfigs: len(configs)} {
-		apps, domains, keys, certs, configs, err := db.State(ctx, []string{"deis_whitelist", "healthcheck_url"}, part)
+	// Of what is named there is that alone, of what is not there nothing.
+	for _, of := range []struct {
+		parts []deis.Part
+		want  string
+	}{
+		{[]deis.Part{{Kind: deis.PartApp, Name: "b"}, {Kind: deis.PartApp, Name: "dead"}}, "[b] [] [] [] []"},
+		{[]deis.Part{{Kind: deis.PartDomain, Name: "a.org"}, {Kind: deis.PartDomain, Name: "dead.org"}}, "[] [a.org] [] [] []"},
+		{[]deis.Part{{Kind: deis.PartKey, Owner: "bob", Name: "aa"}, {Kind: deis.PartKey, Owner: "gone", Name: "bb"}}, "[] [] [aa] [] []"},
+		{[]deis.Part{{Kind: deis.PartCert, Name: "a.org"}, {Kind: deis.PartCert, Name: "none.org"}}, "[] [] [] [a.org] []"},
+		{[]deis.Part{{Kind: deis.PartConfig, Name: "a"}, {Kind: deis.PartConfig, Name: "b"}}, "[] [] [] [] [a]"},
+		{[]deis.Part{{Kind: deis.PartConfig, Name: "b"}, {Kind: deis.PartApp, Name: "a"}, {Kind: deis.PartCert, Name: "a.org"}}, "[a] [] [] [a.org] []"},
+	} {
+		apps, domains, keys, certs, configs, err := db.State(ctx, []string{"deis_whitelist", "healthcheck_url"}, of.parts...)
 		done(t, err)
-		counts := map[deis.Part]int{deis.PartApps: len(apps), deis.PartDomains: len(domains), deis.PartKeys: len(keys), deis.PartCerts: len(certs), deis.PartConfigs: len(configs)}
-		for p, n := range counts {
-			if p == part && (n != want || n == 0) || p != part && n != 0 {
-				t.Errorf("asked for %s: %d of %s", part, n, p)
-			}
+		got := fmt.Sprint(apps, names(domains, func(d deis.Domain) string { return d.Domain }), names(keys, func(k deis.Key) string { return k.Fingerprint }),
+			names(certs, func(c deis.Pair) string { return c.CommonName }), names(configs, func(c deis.Config) string { return c.App }))
+		if strings.ReplaceAll(got, "][", "] [") != of.want {
+			t.Errorf("%+v: %s", of.parts, got)
 		}
 	}
 }

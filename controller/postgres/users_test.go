@@ -3,8 +3,11 @@ package postgres
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/deis/deis/controller/deis"
 )
@@ -242,8 +245,30 @@ func TestKeys(t *testing.T) {
 	if got := names(all, func(k deis.Key) string { return k.ID }); got != "[bob@home a]" || n != 2 || err != nil {
 		t.Error(got, n, err)
 	}
-	is(t, db.DeleteKey(ctx, "al", "a"), deis.NotFound)
-	done(t, db.DeleteKey(ctx, "bob", "a"))
+	_, err = db.DeleteKey(ctx, "al", "a")
+	is(t, err, deis.NotFound)
+	if gone := ok(db.DeleteKey(ctx, "bob", "a"))(t); gone.Owner != "bob" || gone.ID != "a" {
+		t.Errorf("%+v", gone)
+	}
 	_, err = db.Key(ctx, "bob", "a")
 	is(t, err, deis.NotFound)
+}
+
+// A login by the directory looks at one of many users, not at all of them.
+func TestPersonsAreFoundByAnIndex(t *testing.T) {
+	db, ctx := fresh(t), t.Context()
+	done(t, db.exec(ctx, `INSERT INTO users (username, email, first_name, last_name, password_hash, superuser)
+		SELECT 'User' || n, '', '', '', 'h', false FROM generate_series(1, 10000) n`, nil))
+	done(t, db.exec(ctx, `ANALYZE users`, nil))
+	for name, statement := range map[string]string{"create": createPerson, "update": updatePerson} {
+		plan := strings.Join(ok(all(ctx, db.records, pgx.RowTo[string], `EXPLAIN `+statement, pgx.NamedArgs{
+			"username": "uSER77", "email": "", "first_name": "", "last_name": "", "password_hash": "h",
+		}))(t), "\n")
+		if !strings.Contains(plan, "users_in_any_case") || strings.Contains(plan, "Seq Scan") {
+			t.Errorf("%s:\n%s", name, plan)
+		}
+	}
+	if u := ok(db.UserOfPerson(ctx, deis.Person{Username: "uSER77", Email: "u@x.org"}, "h"))(t); u.Username != "User77" || u.Email != "u@x.org" {
+		t.Errorf("%+v", u)
+	}
 }

@@ -32,6 +32,7 @@ func setup(env *testscript.Env) error {
 	for k, v := range map[string]string{
 		"APP": "app-" + id, "OTHER": "other-" + id, "ID": id, "CONTROLLER": stage.Controller(), "DOMAIN": "localhost",
 		"SSH_PORT": stage.Env["SSH_PORT"], "REGISTRY": "127.0.0.1:" + stage.Env["REGISTRY_PORT"], "PLATFORM": stage.Name,
+		"IMAGES": stage.images.address, "HTTP_PORT": stage.Env["HTTP_PORT"], "ROOT_PASSWORD": stage.root.Password,
 		"GOMODCACHE": os.Getenv("GOMODCACHE"),
 	} {
 		env.Setenv(k, v)
@@ -39,7 +40,8 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// as NAME becomes a user, who is registered at the first time.
+// as NAME becomes a user, who is registered at the first time. root is the
+// platform's admin, the same for all stories: what it keeps in its home stays.
 func as(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: as name")
@@ -47,7 +49,9 @@ func as(ts *testscript.TestScript, neg bool, args []string) {
 	name := args[0] + "-" + ts.Getenv("ID")
 	home := filepath.Join(ts.Getenv("WORK"), "home-"+name)
 	var user *platform.User
-	if _, err := os.Stat(home); err == nil {
+	if _, err := os.Stat(home); args[0] == stage.root.Name {
+		user, name = stage.root, stage.root.Name
+	} else if err == nil {
 		user = stage.Existing(name, home)
 	} else {
 		user, err = stage.NewUser(context.Background(), name, ts.Getenv("WORK"))

@@ -9,8 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,11 +19,16 @@ import (
 // stage is what all tests of the package share.
 var stage struct {
 	*platform.Platform
-	app  string // the test app's binary
-	root *platform.User
+	app    string // the test app's binary
+	root   *platform.User
+	images *images
 }
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(imagesAddress); address != "" {
+		fmt.Fprintln(os.Stderr, serveImages(address))
+		os.Exit(1)
+	}
 	flag.Parse()
 	os.Exit(run(m))
 }
@@ -51,34 +54,32 @@ func run(m *testing.M) int {
 	if stage.app, err = stage.BuildApp(ctx, dir); err == nil {
 		stage.root, err = stage.NewUser(ctx, "root", dir) // the first user is the admin
 	}
+	if err == nil {
+		stage.images, err = startImages(ctx, stage.app)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	defer func() {
+		if err := stage.images.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
 	return m.Run()
 }
 
-// alone are the stories that would disturb others: they end a component.
-var alone = []string{"client-logs.txtar"}
+func TestStories(t *testing.T) { stories(t, ".") }
 
-func TestStories(t *testing.T) {
-	all, err := filepath.Glob("*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tell(t, slices.DeleteFunc(all, func(file string) bool { return slices.Contains(alone, file) }))
-}
+// TestAlone holds the stories that are about all users at once.
+func TestAlone(t *testing.T) { stories(t, "alone") }
 
-func TestStoriesAlone(t *testing.T) {
-	for _, file := range alone {
-		tell(t, []string{file})
-	}
-}
+// TestCrashes holds the stories that end components.
+func TestCrashes(t *testing.T) { stories(t, "crashes") }
 
-// tell plays stories, all at the same time.
-func tell(t *testing.T, files []string) {
+func stories(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Files:               files,
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
