@@ -3,16 +3,35 @@ package cmd
 import (
 	"io"
 	"log"
+	"net"
 	"net/http/httptest"
 	"os"
 	"strings"
 )
 
 // at logs in at another server, which is to be called name.
-func at(s *scene, srv *httptest.Server, name string) {
-	s.t.Cleanup(srv.Close)
-	s.hide = []string{srv.URL, name}
-	s.write("../.deis/client.json", `{"username":"bob","ssl_verify":true,"controller":"`+srv.URL+`","token":"abc","response_limit":100}`)
+func at(s *scene, url, name string) {
+	s.hide = []string{url, name}
+	s.write("../.deis/client.json", `{"username":"bob","ssl_verify":true,"controller":"`+url+`","token":"abc","response_limit":100}`)
+}
+
+// plain logs in over TLS at a server that knows HTTP only.
+func plain(s *scene) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { ln.Close() })
+	go func() {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn) // until the client has read it
+	}()
+	at(s, "https://"+ln.Addr().String(), "https://plain")
 }
 
 // sessionFile makes the session file hold a text.
@@ -82,7 +101,7 @@ var badStories = []story{
 	{name: "an error that is cut", args: words("apps"), calls: []exchange{{request: "GET /v1/apps/?page_size=100", status: 500, answer: `{"detail":"`, cut: true}}},
 	{name: "no controller there", args: words("apps"), setup: func(s *scene) {
 		srv := httptest.NewServer(nil)
-		at(s, srv, "http://gone")
+		at(s, srv.URL, "http://gone")
 		srv.Close()
 	}},
 	{name: "a login where nothing is", args: words("login GONE --username=carol --password=pw"), setup: func(s *scene) {
@@ -94,13 +113,10 @@ var badStories = []story{
 		srv := httptest.NewUnstartedServer(nil)
 		srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 		srv.StartTLS()
-		at(s, srv, "https://unknown")
+		s.t.Cleanup(srv.Close)
+		at(s, srv.URL, "https://unknown")
 	}},
-	{name: "a controller without TLS", args: words("apps"), setup: func(s *scene) {
-		srv := httptest.NewServer(nil)
-		srv.URL = strings.Replace(srv.URL, "http:", "https:", 1)
-		at(s, srv, "https://plain")
-	}},
+	{name: "a controller without TLS", args: words("apps"), setup: plain},
 
 	{name: "token refused", args: words("config:set A=1 -a demo"), calls: []exchange{{request: `POST /v1/apps/demo/config/ {"values":{"A":"1"}}`, status: 401, answer: `{"detail":"Invalid token"}`}}, check: session(bob)},
 	{name: "token refused at a change of the password", args: words("passwd --password=a --new-password=b"), calls: []exchange{{request: `POST /v1/auth/passwd/ {"password":"a","new_password":"b"}`, status: 401, answer: `{"detail":"Invalid token"}`}}},

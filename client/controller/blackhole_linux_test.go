@@ -27,11 +27,9 @@ func TestBlackHole(t *testing.T) {
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*syscall.SockaddrInet4).Port))
 	for range 8 { // a few fit in
-		conn, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
-		if err != nil {
-			break
+		if conn, err := net.DialTimeout("tcp", address, 100*time.Millisecond); err == nil {
+			defer conn.Close()
 		}
-		defer conn.Close()
 	}
 	was := dialer.Timeout
 	dialer.Timeout = 50 * time.Millisecond

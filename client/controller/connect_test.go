@@ -71,15 +71,18 @@ func TestConnections(t *testing.T) {
 	silent := make(chan struct{})
 	defer close(silent)
 	for name, c := range map[string]struct{ url, want string }{
-		"refuses":               {refuses.URL, "URL cannot be reached: connection refused"},
-		"goes away":             {"http://" + answers(""), "the connection to URL was cut: EOF"},
-		"cut in the headers":    {"http://" + answers("HTTP/1.1 200 OK\r\nContent-Type: x\r\n"), "the connection to URL was cut: net/http: HTTP/1.x transport connection broken: unexpected EOF"},
-		"cut in the body":       {"http://" + answers("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"id\":"), "the connection to URL was cut: unexpected EOF"},
-		"cut in a chunk":        {"http://" + answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n99\r\n{\"id\":"), "the connection to URL was cut: unexpected EOF"},
-		"cut in an error":       {"http://" + answers("HTTP/1.1 500 x\r\nContent-Length: 99\r\n\r\n{\"detail\":"), "the connection to URL was cut: unexpected EOF"},
-		"is an SSH server":      {"http://" + answers("SSH-2.0-OpenSSH_9.2\r\n"), `URL cannot be reached: net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.2"`},
-		"speaks HTTP, no HTTPS": {"https://" + listen(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\n") }), "URL speaks HTTP, not HTTPS"},
-		"never shakes hands":    {"https://" + listen(t, func(net.Conn) { <-silent }), "URL cannot be reached: it does not answer"},
+		"refuses":            {refuses.URL, "URL cannot be reached: connection refused"},
+		"goes away":          {"http://" + answers(""), "the connection to URL was cut: EOF"},
+		"cut in the headers": {"http://" + answers("HTTP/1.1 200 OK\r\nContent-Type: x\r\n"), "the connection to URL was cut: net/http: HTTP/1.x transport connection broken: unexpected EOF"},
+		"cut in the body":    {"http://" + answers("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"id\":"), "the connection to URL was cut: unexpected EOF"},
+		"cut in a chunk":     {"http://" + answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n99\r\n{\"id\":"), "the connection to URL was cut: unexpected EOF"},
+		"cut in an error":    {"http://" + answers("HTTP/1.1 500 x\r\nContent-Length: 99\r\n\r\n{\"detail\":"), "the connection to URL was cut: unexpected EOF"},
+		"is an SSH server":   {"http://" + answers("SSH-2.0-OpenSSH_9.2\r\n"), `URL cannot be reached: net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.2"`},
+		"speaks HTTP, no HTTPS": {"https://" + listen(t, func(conn net.Conn) {
+			_, _ = io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\n")
+			_, _ = io.Copy(io.Discard, conn)
+		}), "URL speaks HTTP, not HTTPS"},
+		"never shakes hands": {"https://" + listen(t, func(net.Conn) { <-silent }), "URL cannot be reached: it does not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl := client(t, Options{URL: c.url})

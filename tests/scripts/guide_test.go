@@ -40,6 +40,9 @@ func TestGuide(t *testing.T) {
 		must(t, err)
 		blocks, err := guide.Blocks(string(text))
 		must(t, err)
+		if len(blocks) == 0 {
+			continue // tests/guide knows why
+		}
 		if !t.Run(strings.TrimSuffix(page, ".md"), func(t *testing.T) { r.follow(t, page, blocks) }) {
 			return // a page builds on those before
 		}

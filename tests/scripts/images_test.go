@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -41,15 +42,32 @@ type images struct {
 	registry  *exec.Cmd
 }
 
+// robot is who may fetch what is private there.
+const (
+	robot         = "robot"
+	robotPassword = "a-secret"
+)
+
 // serveImages is the registry's process. What is pushed is kept in memory.
 func serveImages(address string) error {
-	quiet := registry.Logger(log.New(io.Discard, "", 0))
-	s := &http.Server{Addr: address, Handler: registry.New(quiet), ReadHeaderTimeout: time.Minute}
+	all := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	guard := func(w http.ResponseWriter, r *http.Request) {
+		name, password, _ := r.BasicAuth()
+		asked := r.URL.Path == "/v2/" || strings.HasPrefix(r.URL.Path, "/v2/private/")
+		if asked && (name != robot || password != robotPassword) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="images"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		all.ServeHTTP(w, r)
+	}
+	s := &http.Server{Addr: address, Handler: http.HandlerFunc(guard), ReadHeaderTimeout: time.Minute}
 	return s.ListenAndServe()
 }
 
-// startImages starts a registry that has the test app as team/app:1.
-func startImages(ctx context.Context, app string) (_ *images, err error) {
+// startImages starts a registry that has the test app as team/app:1, and as
+// private/app:1 for the robot alone.
+func startImages(ctx context.Context, binary string) (_ *images, err error) {
 	id, subnet := platform.Random(3), fmt.Sprintf("10.254.%d.%d", rand.IntN(256), 4*rand.IntN(63))
 	i := &images{namespace: "deis-" + id}
 	near, far := nthOf(subnet, 1), nthOf(subnet, 2)
@@ -84,11 +102,7 @@ func startImages(ctx context.Context, app string) (_ *images, err error) {
 	if err := i.registry.Start(); err != nil {
 		return nil, err
 	}
-	image, err := appImage(app)
-	if err != nil {
-		return nil, err
-	}
-	ref, err := name.ParseReference(i.address + "/team/app:1")
+	app, err := appImage(binary)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +112,17 @@ func startImages(ctx context.Context, app string) (_ *images, err error) {
 			return false, err
 		}
 		conn.Close()
-		return true, remote.Write(ref, image, remote.WithContext(ctx))
+		for _, image := range []string{"/team/app:1", "/private/app:1"} {
+			ref, err := name.ParseReference(i.address + image)
+			if err != nil {
+				return true, err
+			}
+			login := remote.WithAuth(&authn.Basic{Username: robot, Password: robotPassword})
+			if err := remote.Write(ref, app, remote.WithContext(ctx), login); err != nil {
+				return true, err
+			}
+		}
+		return true, nil
 	})
 }
 
