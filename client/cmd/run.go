@@ -92,8 +92,9 @@ func (o *appsRunOptions) attend(ctx context.Context, t target, command string) (
 	}
 	defer restore()
 
-	// These end with the session, but for a read of the input: that cannot be
-	// ended, and is left behind for the end of the process.
+	// These end with the session, but for a read of the input and a write that
+	// nobody takes: they cannot be ended, and are left behind for the end of the
+	// process.
 	beside := func(fn func()) {
 		go func() {
 			defer func() {
@@ -113,21 +114,22 @@ func (o *appsRunOptions) attend(ctx context.Context, t target, command string) (
 			}
 		})
 	}
-	ended := make(chan error, 1)
+	type end struct {
+		code int
+		err  error
+	}
+	ended := make(chan end, 1)
 	beside(func() {
-		var err error
-		code, err = s.Wait(o.IO.Out, o.IO.Err)
-		ended <- err
+		code, err := s.Wait(o.IO.Out, o.IO.Err)
+		ended <- end{code, err}
 	})
 	for forwarded := false; ; forwarded = true {
 		select {
-		case err := <-ended:
-			return code, err
+		case e := <-ended:
+			return e.code, e.err
 		case sig := <-signals:
 			if first.TTY || forwarded {
-				s.Close()
-				<-ended
-				return signalled(sig), nil
+				return signalled(sig), nil // also if nobody takes the output, for which Wait waits
 			}
 			beside(func() { _ = s.Signal(signalNames[sig]) }) // Wait tells
 		}

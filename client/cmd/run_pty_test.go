@@ -230,6 +230,33 @@ func TestRunSignals(t *testing.T) {
 	}
 }
 
+// TestRunSignalsBlocked: the second signal ends the client also while nobody
+// takes the command's output.
+func TestRunSignalsBlocked(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s := newScene(t, attending(t, func(p peer) {
+		p.expect(`{"command":"yes","tty":false,"rows":0,"cols":0}`)
+		p.expect(`{"eof":true}`)
+		for range 16 { // more than a pipe holds
+			p.send(websocket.BinaryMessage, "\x01"+strings.Repeat("y\n", 8<<10))
+		}
+		raise(t, syscall.SIGTERM)
+		p.expect(`{"signal":"TERM"}`)
+		raise(t, syscall.SIGTERM)
+		_, _, _ = p.ReadMessage()
+	}))
+	io, _, _ := testIOStreams("")
+	io.Out = w
+	if code := s.execute(t.Context(), io, words("run yes")); code != 143 {
+		t.Error(code)
+	}
+	w.Close()
+}
+
 // TestFollowAtTerminal: lines come in colour, an outage is told once, and
 // Ctrl-C ends it without a word.
 func TestFollowAtTerminal(t *testing.T) {
