@@ -18,6 +18,12 @@
 // completion; in the working directory .env and Procfile. config:push and
 // --password-stdin read standard input.
 //
-// Exit codes: 0 for success and help, 1 for a failure, 130 when interrupted;
-// apps:run and plugins end with the code of what they ran.
+// Exit codes: 0 for success and help, 1 for a failure, 130 when interrupted,
+// which is how apps:logs --follow ends; apps:run and plugins end with the code
+// of what they ran.
+//
+// Signals: the first SIGINT or SIGTERM cancels what runs, the second ends the
+// process. apps:run hands the first one to the command and ends the session by
+// the second; with a terminal of its own it ends by the first, or by SIGHUP,
+// and leaves the terminal as it was.
 package cmd

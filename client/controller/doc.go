@@ -14,6 +14,9 @@
 // have time-outs of their own (15 s), and TCP keep-alives find a controller
 // that is gone.
 //
+// [Client.FollowLogs] and [Client.Attend] last as long as what they are about:
+// the log goes on whatever is restarted, the command until it ends.
+//
 // # Errors
 //
 // An answer that is not a success is an [*Error] with its HTTP status and the

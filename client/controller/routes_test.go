@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/doc"
 	"go/parser"
@@ -51,6 +53,21 @@ var routes = map[string]struct {
 		b, err := c.Logs(ctx, "{app}", LogOptions{})
 		closed(b)
 		return err
+	}},
+	"GET /v1/apps/{app}/logs?follow": {"FollowLogs", func(ctx context.Context, c *Client) error {
+		for _, err := range c.FollowLogs(ctx, "{app}", FollowOptions{}) {
+			if !errors.Is(err, ErrNoFollow) { // as this controller's answer has no position
+				return fmt.Errorf("not refused: %w", err)
+			}
+		}
+		return nil
+	}},
+	"GET /v1/apps/{app}/run/stream": {"Attend", func(ctx context.Context, c *Client) error {
+		_, err := c.Attend(ctx, "{app}", RunStart{Command: "ls"})
+		if errors.Is(err, ErrNoAttend) { // as this controller knows no WebSockets
+			return nil
+		}
+		return fmt.Errorf("not refused: %w", err)
 	}},
 	"POST /v1/apps/{app}/run":   {"Run", func(ctx context.Context, c *Client) error { _, err := c.Run(ctx, "{app}", "ls"); return err }},
 	"GET /v1/apps/{app}/config": {"Config", func(ctx context.Context, c *Client) error { _, err := c.Config(ctx, "{app}"); return err }},
@@ -102,12 +119,11 @@ var routes = map[string]struct {
 
 // notCalled are the endpoints that no method is for, and why.
 var notCalled = map[string]string{
-	"GET /healthz":                  "for who watches over the controller",
-	"POST /v1/hooks/push":           "the builder's",
-	"POST /v1/hooks/config":         "the builder's",
-	"POST /v1/hooks/build":          "the builder's",
-	"POST /v1/hooks/builds":         "the builder's",
-	"GET /v1/apps/{app}/run/stream": "a session, not a request; its tests are its own",
+	"GET /healthz":          "for who watches over the controller",
+	"POST /v1/hooks/push":   "the builder's",
+	"POST /v1/hooks/config": "the builder's",
+	"POST /v1/hooks/build":  "the builder's",
+	"POST /v1/hooks/builds": "the builder's",
 }
 
 func closed(b io.Closer) {
