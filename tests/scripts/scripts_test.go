@@ -69,7 +69,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-func TestStories(t *testing.T) { stories(t, ".") }
+// TestStories runs beside TestGuide, when the tests that disturb the platform
+// are over.
+func TestStories(t *testing.T) {
+	t.Parallel()
+	stories(t, ".")
+}
 
 // TestAlone holds the stories that are about all users at once.
 func TestAlone(t *testing.T) { stories(t, "alone") }
@@ -81,7 +86,7 @@ func stories(t *testing.T, dir string) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example, "certificate": certificate, "https": https,
+			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example, "certificate": certificate, "https": https, "served": served,
 		},
 	})
 }
