@@ -12,12 +12,12 @@ import (
 	"testing"
 )
 
-// TestEveryErrorIsShown: what the API may say of an error is in a test or in
-// an exchange, so that nobody changes it unseen.
+// TestEveryErrorIsShown: what the API may say of an error, and what is written
+// into apps' logs, is in a test or in an exchange, so that nobody changes it unseen.
 func TestEveryErrorIsShown(t *testing.T) {
 	var shown strings.Builder
 	said := map[string]string{} // where, by text
-	for _, folder := range []string{"rest", "deis", "postgres"} {
+	for _, folder := range []string{"rest", "deis", "postgres", "images", "ldap", "scheduler", "scheduler/docker"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -69,8 +69,8 @@ func asPattern(format string) *regexp.Regexp {
 }
 
 // errorTexts collects the texts of errors in a file: of the functions that make
-// them, of sentences that are returned, of fields called Detail, and of
-// constants that are called after them.
+// them, of sentences that are returned, of fields called Detail, of constants
+// that are called after them, and of lines for apps' logs.
 func errorTexts(t *testing.T, file string, src []byte, said map[string]string) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -96,10 +96,24 @@ func errorTexts(t *testing.T, file string, src []byte, said map[string]string) {
 				name = f.Sel.Name
 			}
 			switch name {
-			case "Errorf", "Field", "fail", "bad":
+			case "event", "Event", "fail": // lines of apps' logs
+				if x, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) > 0 {
+					if _, ok := x.X.(*ast.Ident); !ok || x.X.(*ast.Ident).Name == "c" {
+						ast.Inspect(n.Args[len(n.Args)-1], func(n ast.Node) bool {
+							if e, ok := n.(ast.Expr); ok {
+								note(e)
+							}
+							return true
+						})
+						return true
+					}
+				}
+			}
+			switch name {
+			case "Errorf", "Field", "fail", "bad", "Refused", "registryError":
 				if x, ok := n.Fun.(*ast.SelectorExpr); ok {
-					if pkg, ok := x.X.(*ast.Ident); ok && (pkg.Name == "fmt" || pkg.Name == "c") {
-						return true // causes, which only the log has; events
+					if pkg, ok := x.X.(*ast.Ident); ok && pkg.Name == "fmt" {
+						return true // causes, which only the log has
 					}
 				}
 				for _, arg := range n.Args {
@@ -129,8 +143,16 @@ func errorTexts(t *testing.T, file string, src []byte, said map[string]string) {
 			}
 		case *ast.ValueSpec:
 			for i, name := range n.Names {
-				if strings.HasPrefix(name.Name, "text") && i < len(n.Values) {
-					note(n.Values[i])
+				if !strings.HasPrefix(name.Name, "text") || i >= len(n.Values) {
+					continue
+				}
+				note(n.Values[i])
+				if list, ok := n.Values[i].(*ast.CompositeLit); ok {
+					for _, e := range list.Elts {
+						if pair, ok := e.(*ast.KeyValueExpr); ok {
+							note(pair.Value)
+						}
+					}
 				}
 			}
 		}

@@ -9,11 +9,56 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"testing"
 
 	"github.com/deis/deis/controller/deis"
+	"github.com/deis/deis/controller/rest"
 )
+
+// Every route of the API has an exchange in which it succeeds.
+func TestWireHasEveryRoute(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(wireFolder, "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{} // GET /v1/apps/demo 200
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := parseWire(name, string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range f.steps {
+			if s.arrange != nil {
+				continue
+			}
+			words := append(strings.Fields(s.request.first), "")
+			path, _, _ := strings.Cut(words[1], "?")
+			status, _, _ := strings.Cut(s.answer.first, " ")
+			shown[words[0]+" "+strings.TrimSuffix(path, "/")+" "+status] = true
+		}
+	}
+	variable := regexp.MustCompile(`\\\{[^}]+\\\}`)
+	for _, r := range rest.Routes() {
+		pattern := variable.ReplaceAllString(regexp.QuoteMeta(strings.TrimSuffix(r.Pattern, "/")), `[^/ ]+`)
+		re := regexp.MustCompile(fmt.Sprintf(`^%s %s %d$`, r.Method, pattern, r.Status))
+		found := false
+		for exchange := range shown {
+			found = found || re.MatchString(exchange)
+		}
+		if !found {
+			t.Errorf("%s %s: no exchange succeeds", r.Method, r.Pattern)
+		}
+	}
+}
 
 // converse sends a request whose answer lasts, compares its head, and goes
 // through what is said then.

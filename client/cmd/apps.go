@@ -40,6 +40,11 @@ func runAppsCreate(ctx context.Context, o *appsCreateOptions) error {
 	if err != nil {
 		return err
 	}
+	if !o.NoRemote {
+		if err := o.Git().Installed(); err != nil {
+			return fmt.Errorf("%w: install it, or create the app with --no-remote", err)
+		}
+	}
 	var app controller.App
 	err = o.waiting("Creating Application... ", func() error {
 		app, err = a.api.CreateApp(ctx, o.ID)

@@ -53,6 +53,9 @@ func (c *connectOptions) connect(ctx context.Context, f *Factory) (*settings.Ses
 	if err != nil {
 		return nil, err
 	}
+	if _, err := f.SessionPath(); err != nil {
+		return nil, err // nobody is logged in who would not stay so
+	}
 	session := &settings.Session{Controller: address, SSLVerify: c.SSLVerify == "true"}
 	if c.SSHPort != nil && *c.SSHPort != settings.DefaultSSHPort {
 		session.SSHPort = *c.SSHPort
@@ -108,7 +111,7 @@ func login(ctx context.Context, f *Factory, s *settings.Session, username, passw
 	}
 	s.Username, s.Token = username, token
 	if err := f.Save(s); err != nil {
-		return err
+		return fmt.Errorf("the login succeeded, but the session cannot be kept: %w", err)
 	}
 	f.printf("Logged in as %s\n", username)
 	return nil
@@ -355,6 +358,7 @@ func runAuthCancel(ctx context.Context, o *authCancelOptions) error {
 			return nil
 		}
 	}
+	o.session = session
 	client, err := o.Client(session)
 	if err != nil {
 		return err
@@ -407,13 +411,27 @@ func runAuthRegenerate(ctx context.Context, o *authRegenerateOptions) error {
 	case o.Username != "":
 		err = a.api.RegenerateUser(ctx, o.Username)
 	default:
-		if a.Token, err = a.api.Regenerate(ctx); err == nil {
-			err = o.Save(a.Session)
-		}
+		err = o.regenerate(ctx, a)
 	}
 	if err != nil {
 		return err
 	}
 	o.printf("Token Regenerated\n")
+	return nil
+}
+
+// regenerate replaces the account's token, if the new one can be kept.
+func (o *authRegenerateOptions) regenerate(ctx context.Context, a account) error {
+	if err := o.Save(a.Session); err != nil {
+		return fmt.Errorf("the token stays as it is, since a new one could not be kept: %w", err)
+	}
+	token, err := a.api.Regenerate(ctx)
+	if err != nil {
+		return err
+	}
+	a.Token = token
+	if err := o.Save(a.Session); err != nil {
+		return fmt.Errorf("the token was replaced, but the session cannot be kept, so log in again: %w", err)
+	}
 	return nil
 }

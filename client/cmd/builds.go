@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"go.yaml.in/yaml/v3"
 
@@ -87,7 +86,7 @@ func runBuildsCreate(ctx context.Context, o *buildsCreateOptions) error {
 func readProcfile(inline string) (map[string]string, error) {
 	text := []byte(inline)
 	if inline == "" {
-		b, err := os.ReadFile("Procfile")
+		b, err := readFile("Procfile")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -78,13 +77,19 @@ func newCertsAdd(f *Factory, runF func(context.Context, *certsAddOptions) error)
 }
 
 func runCertsAdd(ctx context.Context, o *certsAddOptions) error {
-	cert, err := os.ReadFile(o.Cert)
+	cert, err := readText(o.Cert)
 	if err != nil {
 		return err
 	}
-	key, err := os.ReadFile(o.Key)
+	key, err := readText(o.Key)
 	if err != nil {
 		return err
+	}
+	switch {
+	case isPrivateKey(cert) && !isCertificate(cert):
+		return fmt.Errorf("%s holds a private key, not a certificate: give the certificate first, its key behind it", o.Cert)
+	case isCertificate(key) && !isPrivateKey(key):
+		return fmt.Errorf("%s holds a certificate, not its private key", o.Key)
 	}
 	a, err := o.account()
 	if err != nil {
@@ -96,7 +101,7 @@ func runCertsAdd(ctx context.Context, o *certsAddOptions) error {
 	}
 	err = o.waiting("Adding SSL endpoint... ", func() error {
 		for _, cn := range commonNames {
-			err := a.api.CreateCert(ctx, controller.NewCert{Certificate: string(cert), Key: string(key), CommonName: cn})
+			err := a.api.CreateCert(ctx, controller.NewCert{Certificate: cert, Key: key, CommonName: cn})
 			if err != nil {
 				return err
 			}

@@ -123,11 +123,14 @@ var privateKeyPattern = regexp.MustCompile(`^-+BEGIN ([A-Z0-9]+ )*PRIVATE KEY-+`
 // itself or its file may be given.
 func privateKey(value string) (string, error) {
 	if _, err := os.Stat(value); err == nil {
-		b, err := os.ReadFile(value)
+		text, err := readText(value)
 		if err != nil {
 			return "", err
 		}
-		value = string(b)
+		if !privateKeyPattern.MatchString(text) {
+			return "", sentence("Could not parse SSH private key:\n " + value) // not what the file holds
+		}
+		value = text
 	}
 	if decoded, err := base64.StdEncoding.DecodeString(value); err == nil && privateKeyPattern.Match(decoded) {
 		return value, nil // as config:pull wrote it

@@ -41,15 +41,15 @@ func readDotenv(path string) (map[string]string, error) {
 		return nil, err
 	}
 	defer file.Close()
-	text, err := readText(file)
+	text, err := dotenvText(file)
 	if err != nil {
 		return nil, err
 	}
 	return parseDotenv(path, text)
 }
 
-// readText reads as much as parseDotenv needs to see.
-func readText(r io.Reader) (string, error) {
+// dotenvText reads as much as parseDotenv needs to see.
+func dotenvText(r io.Reader) (string, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxDotenv+1))
 	return string(b), err
 }

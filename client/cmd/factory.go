@@ -4,10 +4,11 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/deis/deis/client/controller"
 	"github.com/deis/deis/client/settings"
@@ -23,6 +24,7 @@ type Factory struct {
 
 	pace     time.Duration          // of the spinner
 	every    time.Duration          // between two looks at a deploy's progress
+	session  *settings.Session      // whose controller is asked
 	mismatch atomic.Pointer[string] // the API version of a controller that has another
 }
 
@@ -83,7 +85,7 @@ func (f *Factory) Client(s *settings.Session) (*controller.Client, error) {
 
 // trust is the system's certificates and those in a file.
 func trust(caFile string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(caFile)
+	pem, err := readText(caFile)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +93,7 @@ func trust(caFile string) (*x509.CertPool, error) {
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	if !pool.AppendCertsFromPEM(pem) {
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
 		return nil, fmt.Errorf("%s holds no certificate", caFile)
 	}
 	return pool, nil
@@ -121,6 +123,7 @@ func (f *Factory) account() (account, error) {
 	if err != nil {
 		return account{}, err
 	}
+	f.session = session
 	client, err := f.Client(session)
 	return account{session, client}, err
 }
@@ -148,11 +151,16 @@ func (f *Factory) target(ctx context.Context, app string) (target, error) {
 	if app == "" {
 		app = f.Getenv("DEIS_APP") // for CI, where there may be no remote
 	}
-	if app != "" {
-		return target{account: a, app: app}, nil
+	detected := app == ""
+	if detected {
+		if app, err = a.DetectApp(ctx, f.Git()); err != nil {
+			return target{}, err
+		}
 	}
-	app, err = a.DetectApp(ctx, f.Git())
-	return target{account: a, app: app, detected: true}, err
+	if strings.ContainsFunc(app, unicode.IsControl) || !utf8.ValidString(app) {
+		return target{}, fmt.Errorf("%q is not the name of an app", app)
+	}
+	return target{account: a, app: app, detected: detected}, nil
 }
 
 // printf writes to the command's output.

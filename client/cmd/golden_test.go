@@ -36,6 +36,7 @@ func TestGolden(t *testing.T) {
 		{"perms", permsStories}, {"users", usersStories}, {"limits", limitsStories},
 		{"tags", tagsStories}, {"git", gitStories}, {"other", otherStories},
 		{"credentials", credentialsStories}, {"json", jsonStories},
+		{"bad", badStories},
 	} {
 		t.Run(g.name, func(t *testing.T) { golden(t, g.name, g.stories) })
 	}

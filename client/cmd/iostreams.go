@@ -76,7 +76,7 @@ func (s *IOStreams) InputComes(ctx context.Context) (bool, error) {
 
 // ReadAll reads the rest of the input, or as much as a config may have.
 func (s *IOStreams) ReadAll(ctx context.Context) (string, error) {
-	return wait(ctx, func() (string, error) { return readText(s.in) })
+	return wait(ctx, func() (string, error) { return dotenvText(s.in) })
 }
 
 // IsTTY tells whether the output goes to a terminal.

@@ -70,15 +70,18 @@ var publicKeyPattern = regexp.MustCompile(`^(ssh-[^ ]+|ecdsa-[^ ]+|sk-[^ ]+) ([^
 // readPublicKey reads a .pub file. The key's id is its comment, else the name
 // of the file up to the first dot.
 func readPublicKey(path string) (publicKey, error) {
-	b, err := os.ReadFile(path)
+	text, err := readText(path)
 	if err != nil {
 		return publicKey{}, err
 	}
-	m := publicKeyPattern.FindStringSubmatch(string(b))
+	if isPrivateKey(text) {
+		return publicKey{}, sentence(path + " holds a private key, which stays on this machine: give the file of the public one, whose name ends in .pub")
+	}
+	m := publicKeyPattern.FindStringSubmatch(text)
 	if m == nil {
 		return publicKey{}, sentence(path + " is not a valid ssh key")
 	}
-	key := publicKey{id: strings.TrimSpace(m[3]), public: strings.TrimSpace(string(b)), file: filepath.Base(path)}
+	key := publicKey{id: strings.TrimSpace(m[3]), public: strings.TrimSpace(text), file: filepath.Base(path)}
 	if key.id == "" {
 		key.id, _, _ = strings.Cut(key.file, ".")
 	}
@@ -127,7 +130,11 @@ func (f *Factory) finish(err error) error {
 
 // chooseKey offers the keys in ~/.ssh.
 func (o *keysAddOptions) chooseKey(ctx context.Context) (publicKey, error) {
-	dir := filepath.Join(settings.Home(o.Getenv), ".ssh")
+	home := settings.Home(o.Getenv)
+	if home == "" {
+		return publicKey{}, sentence("the home directory is not known, so no keys are found: name the file of one")
+	}
+	dir := filepath.Join(home, ".ssh")
 	entries, err := os.ReadDir(dir) // sorted by name
 	if err != nil {
 		return publicKey{}, err

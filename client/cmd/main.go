@@ -104,16 +104,18 @@ func (f *Factory) fail(ctx context.Context, err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &usage):
-		fmt.Fprintln(f.IO.Err, usage)
+		f.complain("%s\n", usage)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(f.IO.Err)
 		f.advise(left)
 		return exitInterrupted
 	case errors.As(err, &because):
-		fmt.Fprintf(f.IO.Err, "%sError: %s\n", because.prefix, because.err)
+		f.complain("%sError: %s\n", because.prefix, because.err)
+		f.hint(err)
 	default:
-		fmt.Fprintf(f.IO.Err, "Error: %s\n", err)
+		f.complain("Error: %s\n", err)
 		f.advise(left)
+		f.hint(err)
 	}
 	return exitFailed
 }

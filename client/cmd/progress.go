@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,12 +120,11 @@ func releaseNumber(c controller.Container) int {
 	return n
 }
 
-// unattended is a deploy that was asked for and whose answer did not come: the
-// controller does not need the client to go on with it.
+// unattended is a deploy that was asked for and whose answer did not come: once
+// it has begun the controller does not need the client to go on with it.
 type unattended struct {
-	app   string
-	maybe bool // it is not known whether the controller was reached
-	err   error
+	app string
+	err error
 }
 
 func (u *unattended) Error() string { return u.err.Error() }
@@ -136,34 +132,26 @@ func (u *unattended) Unwrap() error { return u.err }
 
 // advice is how to learn what becomes of it.
 func (u *unattended) advice() string {
-	goes := "goes on"
-	if u.maybe {
-		goes = "may go on"
-	}
-	return fmt.Sprintf("The deploy %s at the controller: follow it with 'deis ps -a %[2]s' and 'deis logs -a %[2]s'.", goes, u.app)
+	return fmt.Sprintf("The deploy goes on at the controller if it has begun there: follow it with 'deis ps -a %[1]s' and 'deis logs -a %[1]s'.", u.app)
 }
 
 // attend tells errors of a deploy that was sent: an answer of the controller
 // is one, a cut connection and a router that lost the controller are not.
 func attend(t target, err error) error {
 	var answer *controller.Error
-	var call *url.Error
-	var broken net.Error
+	var broken *controller.ConnectError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &answer):
 		if answer.Status == http.StatusBadGateway || answer.Status == http.StatusGatewayTimeout {
-			return &unattended{t.app, true, err}
+			return &unattended{t.app, err}
 		}
 		return err
 	case errors.Is(err, context.Canceled):
-		return &unattended{t.app, false, err}
-	case errors.As(err, &call):
-		err = call.Err
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &broken):
-	default:
-		return err
+		return &unattended{t.app, err}
+	case errors.As(err, &broken) && broken.Cut():
+		return &unattended{t.app, err}
 	}
-	return &unattended{t.app, false, fmt.Errorf("the connection to %s was cut: %w", t.Controller, err)}
+	return err
 }

@@ -3,11 +3,13 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -75,7 +77,7 @@ func TestNoRoomForProgress(t *testing.T) {
 	s := newScene(t)
 	s.every = time.Millisecond
 	release := make(chan struct{})
-	many := make([]string, 20)
+	many := make([]string, 20) // too many for a line
 	for i := range many {
 		many[i] = processJSON(fmt.Sprintf("type%d", i), 1, "up", "v5")
 	}
@@ -110,4 +112,29 @@ func TestInterruptedDeployAtTerminal(t *testing.T) {
 	if want := "Scaling processes... but first, coffee!\n...\n" + goesOn; onScreen(written) != want {
 		t.Errorf("%q, want %q", written, want)
 	}
+}
+
+// TestSpinWithNotes: each frame covers what the one before left.
+func TestSpinWithNotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		notes := []string{" long", " no", "", " more"}
+		stop := spin(&out, spinInterval, func() string {
+			note := notes[0]
+			notes = notes[1:]
+			return note
+		})
+		time.Sleep(4*spinInterval + spinInterval/2) // of the bubble's clock
+		synctest.Wait()
+		stop()
+		back := func(columns int) string { return strings.Repeat("\b", columns) }
+		want := "..." + back(3) + "o.. long" + back(8) + ".o. no" + "  " + back(2) + back(6) + "..o" + "   " + back(3) +
+			back(3) + "... more" + back(5) + "     " + back(5) + back(3)
+		if out.String() != want {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
+		if got := onScreen(out.String() + "done"); got != "done" {
+			t.Errorf("%q is left of %q", got, out.String())
+		}
+	})
 }

@@ -64,8 +64,7 @@ func (s *scene) start(ctx context.Context, args ...string) *terminal {
 		tt.ask(forPassword)
 		return term.ReadPassword(fd)
 	}
-	f, args := s.factory(streams), s.args(args)
-	go func() { tt.done <- execute(ctx, f, args) }()
+	go func() { tt.done <- s.execute(ctx, streams, args) }()
 	return tt
 }
 

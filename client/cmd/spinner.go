@@ -41,12 +41,13 @@ func spin(out io.Writer, pace time.Duration, note func() string) (stop func()) {
 				fmt.Fprint(out, erase(behind))
 				return
 			case <-tick.C:
-				fmt.Fprint(out, erase(behind))
-				behind = ""
+				text := ""
 				if note != nil {
-					behind = note()
+					text = note()
 				}
-				fmt.Fprint(out, frames[i%len(frames)]+behind)
+				back := strings.Repeat("\b", len(frames[0])+len(behind))
+				fmt.Fprint(out, back+frames[i%len(frames)]+text+blank(len(behind)-len(text)))
+				behind = text
 			}
 		}
 	}()
@@ -59,6 +60,11 @@ func spin(out io.Writer, pace time.Duration, note func() string) (stop func()) {
 // erase goes back to where a frame began. What is written next covers the
 // frame, but not what stood behind it: that is blanked.
 func erase(behind string) string {
-	back := strings.Repeat("\b", len(behind))
-	return back + strings.Repeat(" ", len(behind)) + back + strings.Repeat("\b", len(frames[0]))
+	return strings.Repeat("\b", len(behind)) + blank(len(behind)) + strings.Repeat("\b", len(frames[0]))
+}
+
+// blank overwrites so many columns, if any, and goes back.
+func blank(columns int) string {
+	columns = max(columns, 0)
+	return strings.Repeat(" ", columns) + strings.Repeat("\b", columns)
 }

@@ -3,7 +3,12 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -80,5 +85,35 @@ func (tt *terminal) until(text string) string {
 func TestVisible(t *testing.T) {
 	if got, want := visible("a\r\n\x1b[31mé\b\r\\\nb\r\n"), "a\n\\x1b[31mé\\b\\r\\\\\\nb\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// nobody takes away what root may do: the scene's files become those of a user
+// who is bound by their modes, and runs the command.
+func nobody(s *scene) {
+	const uid = 65534
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chmod(filepath.Dir(s.home), 0o711); err != nil {
+		s.t.Fatal(err)
+	}
+	err := filepath.WalkDir(s.home, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, uid, -1)
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.user = func(run func() int) int {
+		runtime.LockOSThread() // a thread has one user, whom new threads do not get
+		defer runtime.UnlockOSThread()
+		if err := syscall.Setfsuid(uid); err != nil {
+			s.t.Error(err)
+		}
+		defer func() { _ = syscall.Setfsuid(0) }()
+		return run()
 	}
 }

@@ -59,7 +59,7 @@ func golden(t *testing.T, name string, stories []story) {
 					st.setup(s)
 				}
 				shown, code := g.run(s, slices.Clone(st.args)...)
-				fmt.Fprintf(&got, "##### %s\n$ deis %s\n", st.name, strings.Join(st.args, " "))
+				fmt.Fprintf(&got, "##### %s\n$ deis %s\n", st.name, printable(strings.Join(st.args, " ")))
 				for _, call := range st.calls {
 					fmt.Fprintf(&got, "%s\n  -> %d\n", call.request, call.status)
 				}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	goflag "flag"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +30,7 @@ type exchange struct {
 	token   string // expected; "abc" unless set, none if "-"
 	version string // of the API; the client's own unless set
 	moved   string // a Location
+	cut     bool   // in the middle of the answer
 }
 
 // stub is a controller that expects its exchanges in their order and fails the
@@ -92,19 +95,29 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", e.moved)
 	}
 	w.Header().Set(api.HeaderAPIVersion, e.version)
+	if e.cut {
+		w.Header().Set("Content-Length", strconv.Itoa(2*len(e.answer)))
+	}
 	w.WriteHeader(e.status)
 	_, _ = io.WriteString(w, e.answer)
+	if e.cut {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // scene is what a command is run in: a home with a session, a working
 // directory, a controller.
 type scene struct {
-	t    *testing.T
-	home string
-	env  []string
-	stub *stub
-	in   string        // what is typed or piped in
-	tick time.Duration // between two looks at the clock
+	t     *testing.T
+	home  string
+	env   []string
+	stub  *stub
+	hide  []string             // texts of this run that clean takes out, each with its name
+	user  func(func() int) int // runs a command as another user, unless nil
+	alias []string             // names in arguments, each with what it stands for
+	in    string               // what is typed or piped in
+	tick  time.Duration        // between two looks at the clock
 
 	every time.Duration // between two looks at a deploy's progress
 }
@@ -145,6 +158,7 @@ func (s *scene) read(path string) string {
 
 // clean replaces what differs from run to run.
 func (s *scene) clean(text string) string {
+	text = strings.NewReplacer(s.hide...).Replace(text)
 	text = strings.ReplaceAll(text, s.stub.URL, "http://controller")
 	text = strings.ReplaceAll(text, s.stub.Listener.Addr().String(), "controller")
 	return strings.ReplaceAll(text, s.home, "HOME")
@@ -171,8 +185,19 @@ func (s *scene) args(args []string) []string {
 	out := make([]string, len(args))
 	for i := range args {
 		out[i] = strings.ReplaceAll(args[i], "CONTROLLER", s.stub.URL)
+		out[i] = strings.NewReplacer(s.alias...).Replace(out[i])
 	}
 	return out
+}
+
+// execute runs a command as its user.
+func (s *scene) execute(ctx context.Context, io *IOStreams, args []string) int {
+	f, args := s.factory(io), s.args(args)
+	run := func() int { return execute(ctx, f, args) }
+	if s.user != nil {
+		return s.user(run)
+	}
+	return run()
 }
 
 // run runs a command in a pipe: none of its streams is a terminal.
@@ -202,7 +227,7 @@ func (s *scene) run(args ...string) (stdout, stderr string, code int) {
 		_, _ = io.WriteString(in.w, s.in)
 		in.w.Close()
 	}()
-	code = execute(s.t.Context(), s.factory(newIOStreams(in.r, out.w, errOut.w)), s.args(args))
+	code = s.execute(s.t.Context(), newIOStreams(in.r, out.w, errOut.w), args)
 	out.w.Close()
 	errOut.w.Close()
 	return s.clean(<-outText), s.clean(<-errText), code

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +14,8 @@ func (c *Client) ListApps(ctx context.Context, size int) (Page[App], error) {
 	return list[App](ctx, c, "/v1/apps/", size)
 }
 
-// CreateApp creates an app. Without an id the controller makes one up.
+// CreateApp creates an app. Without an id the controller makes one up. An id
+// that is taken, or cannot be one, is an *Error with status 400.
 func (c *Client) CreateApp(ctx context.Context, id string) (App, error) {
 	var body any
 	if id != "" {
@@ -23,7 +25,7 @@ func (c *Client) CreateApp(ctx context.Context, id string) (App, error) {
 	}
 	var app App
 	err := c.do(ctx, http.MethodPost, "/v1/apps/", body, &app)
-	return app, err
+	return app, c.known(err, app.ID)
 }
 
 // App describes an app.
@@ -34,10 +36,20 @@ func (c *Client) App(ctx context.Context, id string) (App, error) {
 		return app, err
 	}
 	err = c.do(ctx, http.MethodGet, p, nil, &app)
-	return app, err
+	return app, c.known(err, app.ID)
 }
 
-// DestroyApp removes an app with everything it has.
+// known refuses what answers for a noun of the API and has none of its fields:
+// id is one that all of them have.
+func (c *Client) known(err error, id string) error {
+	if err == nil && id == "" {
+		err = c.notAPI(errors.New("it has none of the fields"))
+	}
+	return err
+}
+
+// DestroyApp removes an app with everything it has, and returns when its
+// processes have ended.
 func (c *Client) DestroyApp(ctx context.Context, id string) error {
 	p, err := path("/v1/apps/%s/", id)
 	if err != nil {
@@ -62,7 +74,8 @@ type LogOptions struct {
 	Lines int // the last so many; below 1 means as many as the controller likes
 }
 
-// Logs reads an app's log. The caller closes it.
+// Logs reads an app's log as it is now: text, a line each, ended by a line feed,
+// the oldest first. The caller closes it.
 func (c *Client) Logs(ctx context.Context, id string, o LogOptions) (io.ReadCloser, error) {
 	p, err := path("/v1/apps/%s/logs", id)
 	if err != nil {
@@ -80,8 +93,8 @@ func (c *Client) Logs(ctx context.Context, id string, o LogOptions) (io.ReadClos
 
 // RunResult is how a one-off command ended.
 type RunResult struct {
-	ExitCode int
-	Output   string
+	ExitCode int    // 0 to 255
+	Output   string // what it wrote to stdout and stderr, mixed
 }
 
 // UnmarshalJSON reads the API's pair of exit code and output.

@@ -3,15 +3,19 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 )
 
-// Register creates a user.
+// Register creates a user. Where registration is for administrators only, it
+// takes the token of one.
 func (c *Client) Register(ctx context.Context, r Registration) error {
 	return c.do(ctx, http.MethodPost, "/v1/auth/register/", r, nil)
 }
 
-// Login returns the user's token.
+// Login returns the user's token, for Options of the Clients to come. It needs
+// none itself. A wrong password is an *Error with status 400, the eleventh
+// within a short time one with status 429.
 func (c *Client) Login(ctx context.Context, name, password string) (string, error) {
 	var token struct {
 		Token string `json:"token"`
@@ -20,6 +24,9 @@ func (c *Client) Login(ctx context.Context, name, password string) (string, erro
 		Username string `json:"username"`
 		Password string `json:"password"`
 	}{name, password}, &token)
+	if err == nil && token.Token == "" {
+		err = c.notAPI(errNoToken)
+	}
 	return token.Token, err
 }
 
@@ -27,7 +34,7 @@ func (c *Client) Login(ctx context.Context, name, password string) (string, erro
 // administrator may leave out the old password.
 type Passwd struct {
 	Username    string `json:"username,omitempty"`
-	Password    string `json:"password,omitempty"`
+	Password    string `json:"password,omitempty"` // the present one
 	NewPassword string `json:"new_password"`
 }
 
@@ -36,7 +43,8 @@ func (c *Client) SetPassword(ctx context.Context, p Passwd) error {
 	return c.do(ctx, http.MethodPost, "/v1/auth/passwd/", p, nil)
 }
 
-// CancelUser removes a user; without a name, the caller.
+// CancelUser removes a user; without a name, the caller. Who still owns apps is
+// kept: an *Error with status 409.
 func (c *Client) CancelUser(ctx context.Context, name string) error {
 	var body any
 	if name != "" {
@@ -76,5 +84,13 @@ func (c *Client) regenerate(ctx context.Context, body any) (string, error) {
 		return "", nil
 	}
 	err := json.Unmarshal(answer, &token)
+	if err == nil && token.Token == "" {
+		err = errNoToken
+	}
+	if err != nil {
+		err = c.notAPI(err)
+	}
 	return token.Token, err
 }
+
+var errNoToken = errors.New("it has no token")

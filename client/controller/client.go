@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/deis/deis/internal/api"
 	"github.com/deis/deis/internal/httpapi"
@@ -22,8 +24,12 @@ import (
 // UserAgent is what the client calls itself unless Options say otherwise.
 const UserAgent = "Deis Client v" + version.Platform
 
-// maxError bounds how much of an error's body is kept.
-const maxError = 1 << 20
+// maxError bounds how much of an error's body is kept, maxAnswer how long an
+// answer may be: a run's output is 8 MiB at most, in JSON some times that.
+const (
+	maxError  = 1 << 20
+	maxAnswer = 64 << 20
+)
 
 // Options are what a Client is made of. Only URL is required.
 type Options struct {
@@ -89,7 +95,7 @@ func (c *Client) Probe(ctx context.Context) (string, error) {
 	req.Header.Del("Authorization")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return "", err
+		return "", c.unreached(ctx, err)
 	}
 	defer resp.Body.Close()
 	at := resp.Request.URL
@@ -99,11 +105,13 @@ func (c *Client) Probe(ctx context.Context) (string, error) {
 	return (&url.URL{Scheme: at.Scheme, Host: at.Host}).String(), nil
 }
 
+var errRedirects = errors.New("stopped after 10 redirects")
+
 // checkRedirect lets only requests be redirected that keep their method and
 // body on the way: a POST would arrive as a GET after 301 to 303.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
-		return errors.New("stopped after 10 redirects")
+		return errRedirects
 	}
 	if req.Method != via[0].Method {
 		return http.ErrUseLastResponse
@@ -122,14 +130,22 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	if out == nil {
 		return nil
 	}
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
 		return err
+	case len(b) > maxAnswer:
+		return c.notAPI(errors.New("it is too long"))
 	}
 	if err := json.Unmarshal(b, out); err != nil {
-		return fmt.Errorf("%s gave an answer that is not the API's: %w", c.base, err)
+		return c.notAPI(err)
 	}
 	return nil
+}
+
+// notAPI says that an answer came from something else than a controller.
+func (c *Client) notAPI(err error) error {
+	return fmt.Errorf("%s gave an answer that is not the API's: %w", c.base, err)
 }
 
 // open makes one request and returns the answer if it is a success. The caller
@@ -141,8 +157,9 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (*http.R
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, c.unreached(req.Context(), err)
 	}
+	resp.Body = &answer{resp.Body, func(err error) error { return c.unreached(req.Context(), err) }}
 	if err := c.check(resp); err != nil {
 		resp.Body.Close()
 		return nil, err
@@ -174,6 +191,8 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 // check turns an answer that is not a success into an error.
 func (c *Client) check(resp *http.Response) error {
 	switch {
+	case resp.StatusCode >= 200 && resp.StatusCode < 300 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
+		return c.notAPI(errors.New("it is a page of HTML"))
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
 		if v := resp.Header.Get(api.HeaderAPIVersion); v != version.API && c.opts.OnVersion != nil {
 			c.opts.OnVersion(v)
@@ -193,15 +212,42 @@ func (c *Client) check(resp *http.Response) error {
 func list[T any](ctx context.Context, c *Client, path string, size int) (Page[T], error) {
 	var page Page[T]
 	err := c.do(ctx, http.MethodGet, fmt.Sprintf("%s?page_size=%d", path, size), nil, &page)
+	if err == nil && page.Results == nil {
+		err = c.notAPI(errors.New("it has no results"))
+	}
 	return page, err
 }
+
+// Next asks for the page behind p, of the same size. Behind the last one there
+// is one without results.
+func Next[T any](ctx context.Context, c *Client, p Page[T]) (Page[T], error) {
+	next := Page[T]{Count: p.Count, Results: []T{}}
+	if p.Next == nil {
+		return next, nil
+	}
+	u, err := url.Parse(*p.Next)
+	if err != nil {
+		return next, c.notAPI(err)
+	}
+	err = c.do(ctx, http.MethodGet, u.RequestURI(), nil, &next) // of this controller, whatever host it names
+	if err == nil && next.Results == nil {
+		err = c.notAPI(errors.New("it has no results"))
+	}
+	return next, err
+}
+
+// maxName bounds the names in a path; all the API's are shorter.
+const maxName = 1024
 
 // path fills names into the verbs of a path, each as one segment whatever it
 // holds.
 func path(format string, names ...string) (string, error) {
 	escaped := make([]any, len(names))
 	for i, name := range names {
-		if name == "" || name == "." || name == ".." {
+		switch {
+		case len(name) > maxName:
+			return "", fmt.Errorf("%.32q... is not a name: it has %d bytes", name, len(name))
+		case name == "" || name == "." || name == ".." || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 			return "", fmt.Errorf("%q is not a name", name)
 		}
 		escaped[i] = url.PathEscape(name)

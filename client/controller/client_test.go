@@ -17,6 +17,9 @@ import (
 	"github.com/deis/deis/internal/version"
 )
 
+// anything is an answer that has the fields of all nouns.
+const anything = `{"id":"demo","uuid":"u","version":1,"results":[]}`
+
 // serve answers every request alike and tells of the last one.
 func serve(t *testing.T, status int, answer string) (srv *httptest.Server, last *string) {
 	t.Helper()
@@ -62,7 +65,7 @@ func TestHeaders(t *testing.T) {
 	var got http.Header
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header
-		_, _ = io.WriteString(w, "{}")
+		_, _ = io.WriteString(w, anything)
 	}))
 	defer srv.Close()
 	c := client(t, Options{URL: srv.URL, Token: "abc"})
@@ -96,6 +99,10 @@ func TestErrors(t *testing.T) {
 		{409, "", "\n409 CONFLICT\n"},
 		{400, `["x"]`, "\n400 BAD REQUEST\n[\"x\"]\n"},
 		{599, "{}", "\n599\n"},
+		{502, "<html><head><title>502\n Bad Gateway</title>" + strings.Repeat("<br>\n", 9), "\n502 BAD GATEWAY\na page of HTML titled \"502 Bad Gateway\" of 88 bytes, which is not the API's: something else answered, or a router on the way\n"},
+		{500, "<!DOCTYPE html>" + strings.Repeat("x", 600), "\n500 INTERNAL SERVER ERROR\na page of HTML of 615 bytes, which is not the API's: something else answered, or a router on the way\n"},
+		{500, strings.Repeat("x", 2<<20), "\n500 INTERNAL SERVER ERROR\na text of 1048576 bytes, which is not the API's: something else answered, or a router on the way\n"},
+		{400, `{"detail":"` + strings.Repeat("x", 600) + `"}`, "\n400 BAD REQUEST\ndetail: " + strings.Repeat("x", 600) + "\n"},
 	} {
 		srv, _ := serve(t, c.status, c.body)
 		_, err := client(t, Options{URL: srv.URL}).App(t.Context(), "demo")
@@ -113,11 +120,33 @@ func TestErrors(t *testing.T) {
 }
 
 func TestAnswersThatAreNotTheAPIs(t *testing.T) {
-	for _, answer := range []string{"", "<html>", "[]", `{"id":1}`, `{"created":"yesterday"}`} {
+	for _, answer := range []string{"", "<html>", "[]", "{}", "null", `{"id":1}`, `{"created":"yesterday"}`, `{"id":"demo"`} {
 		srv, _ := serve(t, 200, answer)
-		if _, err := client(t, Options{URL: srv.URL}).App(t.Context(), "demo"); err == nil || !strings.HasPrefix(err.Error(), srv.URL+" gave an answer") {
-			t.Errorf("%q: %v", answer, err)
+		c, ctx := client(t, Options{URL: srv.URL}), t.Context()
+		for name, call := range map[string]func() error{
+			"App":          func() error { _, err := c.App(ctx, "demo"); return err },
+			"CreateApp":    func() error { _, err := c.CreateApp(ctx, "demo"); return err },
+			"ListApps":     func() error { _, err := c.ListApps(ctx, 1); return err },
+			"Config":       func() error { _, err := c.Config(ctx, "demo"); return err },
+			"ChangeConfig": func() error { _, err := c.ChangeConfig(ctx, "demo", ConfigChange{}); return err },
+			"Release":      func() error { _, err := c.Release(ctx, "demo", 1); return err },
+			"Rollback":     func() error { _, err := c.Rollback(ctx, "demo", nil); return err },
+			"Login":        func() error { _, err := c.Login(ctx, "bob", "pw"); return err },
+			"Regenerate":   func() error { _, err := c.Regenerate(ctx); return err },
+		} {
+			if answer == `{"created":"yesterday"}` && name != "App" && name != "Config" {
+				continue // has no such field
+			}
+			if err := call(); err == nil || !strings.HasPrefix(err.Error(), srv.URL+" gave an answer that is not the API's: ") {
+				t.Errorf("%s: %q: %v", name, answer, err)
+			}
 		}
+	}
+
+	// Nor does a page of HTML count as done where nothing is to be read.
+	srv, _ := serve(t, 200, "<!DOCTYPE html><title>Log in to the guest network</title>")
+	if err := client(t, Options{URL: srv.URL}).Scale(t.Context(), "demo", nil); err == nil || err.Error() != srv.URL+" gave an answer that is not the API's: it is a page of HTML" {
+		t.Error(err)
 	}
 }
 
@@ -147,7 +176,7 @@ func TestOnVersion(t *testing.T) {
 func TestPath(t *testing.T) {
 	for name, want := range map[string]string{
 		"demo": "/a/demo/", "a/b": "/a/a%2Fb/", "*.x": "/a/%2A.x/", "a b": "/a/a%20b/", "a?b#c%": "/a/a%3Fb%23c%25/",
-		"": "", ".": "", "..": "",
+		"": "", ".": "", "..": "", "a\x00b": "", "a\nb": "", "\x1b[2J": "", "\u009b2J": "", "\xff": "", strings.Repeat("a", 1025): "",
 	} {
 		got, err := path("/a/%s/", name)
 		if got != want || (err == nil) != (want != "") {
@@ -174,7 +203,7 @@ func TestRequests(t *testing.T) {
 			return c.Register(ctx, Registration{Username: "u", Password: "p", Email: "e"})
 		},
 	} {
-		answer := "{}"
+		answer := anything
 		if strings.Contains(want, "restart") {
 			answer = "[]"
 		}
@@ -242,7 +271,7 @@ func TestProbe(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, anything) }))
 	srv.Config.ErrorLog = nil
 	srv.StartTLS()
 	defer srv.Close()
@@ -269,7 +298,7 @@ func TestTLS(t *testing.T) {
 // TestLocalhost: names under localhost need neither a name server nor a proxy.
 func TestLocalhost(t *testing.T) {
 	t.Setenv("http_proxy", "http://192.0.2.1:3128")
-	srv, last := serve(t, 200, "{}")
+	srv, last := serve(t, 200, anything)
 	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +326,7 @@ func TestLocalhostIPv6(t *testing.T) {
 	if err != nil {
 		return // a machine without IPv6 has no such controller
 	}
-	srv := &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })}}
+	srv := &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, anything) })}}
 	srv.Start()
 	defer srv.Close()
 	_, port, _ := net.SplitHostPort(ln.Addr().String())

@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// ListContainers lists an app's processes without its one-off runs.
+// ListContainers lists an app's processes without its one-off runs, oldest
+// first.
 func (c *Client) ListContainers(ctx context.Context, app string, size int) (Page[Container], error) {
 	p, err := path("/v1/apps/%s/containers/", app)
 	if err != nil {
@@ -15,7 +16,28 @@ func (c *Client) ListContainers(ctx context.Context, app string, size int) (Page
 	return list[Container](ctx, c, p, size)
 }
 
-// Scale asks for so many processes of each type.
+// ListContainersOf lists an app's processes of one type.
+func (c *Client) ListContainersOf(ctx context.Context, app, procType string, size int) (Page[Container], error) {
+	p, err := path("/v1/apps/%s/containers/%s/", app, procType)
+	if err != nil {
+		return Page[Container]{}, err
+	}
+	return list[Container](ctx, c, p, size)
+}
+
+// Container describes one process of an app.
+func (c *Client) Container(ctx context.Context, app, procType string, num int) (Container, error) {
+	var container Container
+	p, err := path("/v1/apps/%s/containers/%s/%s/", app, procType, strconv.Itoa(num))
+	if err != nil {
+		return container, err
+	}
+	err = c.do(ctx, http.MethodGet, p, nil, &container)
+	return container, c.known(err, container.UUID)
+}
+
+// Scale asks for so many processes of each type, and returns when they run.
+// Types that are not named stay as they are.
 func (c *Client) Scale(ctx context.Context, app string, structure map[string]int) error {
 	p, err := path("/v1/apps/%s/scale/", app)
 	if err != nil {
@@ -24,7 +46,8 @@ func (c *Client) Scale(ctx context.Context, app string, structure map[string]int
 	return c.do(ctx, http.MethodPost, p, structure, nil)
 }
 
-// Restart restarts an app's processes: all, those of a type, or one of them.
+// Restart restarts an app's processes, all, those of a type if procType is set,
+// or one of them if num is set too, and returns them when they run again.
 func (c *Client) Restart(ctx context.Context, app, procType string, num *int) ([]Container, error) {
 	format, names := "/v1/apps/%s/containers/restart/", []string{app}
 	switch {

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -25,11 +26,11 @@ func (c *Client) Release(ctx context.Context, app string, version int) (Release,
 		return release, err
 	}
 	err = c.do(ctx, http.MethodGet, p, nil, &release)
-	return release, err
+	return release, c.known(err, release.UUID)
 }
 
-// Rollback makes a new release like an older one, and returns its version. A
-// nil version means the release before the current one.
+// Rollback makes a new release like an older one, and returns its version when
+// it runs. A nil version means the release before the current one.
 func (c *Client) Rollback(ctx context.Context, app string, version *int) (int, error) {
 	p, err := path("/v1/apps/%s/releases/rollback/", app)
 	if err != nil {
@@ -43,5 +44,8 @@ func (c *Client) Rollback(ctx context.Context, app string, version *int) (int, e
 	}
 	var made api.Rollback
 	err = c.do(ctx, http.MethodPost, p, body, &made)
+	if err == nil && made.Version < 1 {
+		err = c.notAPI(errors.New("it has no version"))
+	}
 	return made.Version, err
 }

@@ -20,6 +20,17 @@ type Git struct {
 // Remote is one of the repository's remotes.
 type Remote struct{ Name, URL string }
 
+// ErrNoGit says that there is no git command.
+var ErrNoGit error = sentence("git is not on the PATH")
+
+// Installed fails with ErrNoGit where there is no git command.
+func (g Git) Installed() error {
+	if _, err := exec.LookPath("git"); err != nil {
+		return ErrNoGit
+	}
+	return nil
+}
+
 // GitError is a git command that failed.
 type GitError struct {
 	Status int    // its exit status
@@ -109,6 +120,9 @@ func (g Git) run(ctx context.Context, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = g.Env, &stdout, &stderr
 	err := cmd.Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", ErrNoGit
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {
 		return "", &GitError{Status: exit.ExitCode(), Stderr: stderr.String()}
@@ -128,7 +142,7 @@ func (s *Session) DetectApp(ctx context.Context, g Git) (string, error) {
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		return "", err
+		return "", errors.New("the working directory is gone, so it tells no app: name one with -a")
 	}
 	return strings.ToLower(filepath.Base(dir)), nil
 }

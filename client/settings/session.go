@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"unicode"
 )
 
 // Defaults of a session.
@@ -43,8 +45,11 @@ func Path(getenv func(string) string) (string, error) {
 		return "", errors.New("the home directory is not known: HOME is not set")
 	}
 	profile := getenv("DEIS_PROFILE")
-	if profile == "" {
+	switch {
+	case profile == "":
 		profile = "client"
+	case !filepath.IsLocal(profile) || strings.ContainsFunc(profile, unicode.IsControl):
+		return "", fmt.Errorf("DEIS_PROFILE is %q, which is not the name of a session file in %s", profile, filepath.Join(home, ".deis"))
 	}
 	return filepath.Join(home, ".deis", profile+".json"), nil
 }
@@ -57,24 +62,34 @@ func Home(getenv func(string) string) string {
 	return getenv("HOME")
 }
 
-// Load reads a session. The error is ErrNotLoggedIn if there is none.
+// Load reads a session. The error is ErrNotLoggedIn if there is none; any other
+// names the file.
 func Load(path string) (*Session, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotLoggedIn
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; remove it and log in again", err)
 	}
 	s := new(Session)
 	if err := json.Unmarshal(b, s); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s is not a session: %w; %s", path, err, instead)
+	}
+	if s.Controller == "" {
+		return nil, fmt.Errorf("%s names no controller; %s", path, instead)
+	}
+	if _, err := ParseController(s.Controller); err != nil {
+		return nil, fmt.Errorf("%s is not a session: %w; %s", path, err, instead)
 	}
 	if s.ResponseLimit <= 0 {
 		s.ResponseLimit = DefaultResponseLimit
 	}
 	return s, nil
 }
+
+// instead is what to do about a session file that is broken.
+const instead = "log in again to replace it"
 
 // Save writes a session for the user's eyes only, whole or not at all.
 func (s *Session) Save(path string) error {
@@ -92,6 +107,10 @@ func (s *Session) Save(path string) error {
 		path = real // a link stays a link
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".session-*") // made with 0600
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return &fs.PathError{Op: "write", Path: path, Err: failed.Err} // rather than a name nobody knows
+	}
 	if err != nil {
 		return err
 	}

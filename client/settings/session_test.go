@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -15,10 +14,10 @@ func env(pairs map[string]string) func(string) string {
 func TestPath(t *testing.T) {
 	for profile, want := range map[string]string{
 		"": "/home/bob/.deis/client.json", "prod": "/home/bob/.deis/prod.json",
-		"/tmp/x": "/home/bob/.deis/tmp/x.json", "../x": "/home/bob/x.json",
+		"team/prod": "/home/bob/.deis/team/prod.json", "/tmp/x": "", "../x": "", "a/../../x": "", "x\ny": "",
 	} {
 		got, err := Path(env(map[string]string{"HOME": "/home/bob", "DEIS_PROFILE": profile}))
-		if err != nil || got != want {
+		if (err == nil) != (want != "") || got != want {
 			t.Errorf("%q: %s, %v", profile, got, err)
 		}
 	}
@@ -78,8 +77,22 @@ func TestLoadOthers(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error("the mode was not tightened:", info.Mode(), err)
 	}
-	write(`{`)
-	if _, err := Load(path); err == nil || !strings.HasPrefix(err.Error(), path) {
+	for text, want := range map[string]string{
+		"":                         " is not a session: unexpected end of JSON input; log in again to replace it",
+		"{":                        " is not a session: unexpected end of JSON input; log in again to replace it",
+		"\x00\xff":                 " is not a session: invalid character '\\x00' looking for beginning of value; log in again to replace it",
+		`[]`:                       " is not a session: json: cannot unmarshal array into Go value of type settings.Session; log in again to replace it",
+		`{"username":1}`:           " is not a session: json: cannot unmarshal number into Go struct field Session.username of type string; log in again to replace it",
+		`{}`:                       " names no controller; log in again to replace it",
+		`null`:                     " names no controller; log in again to replace it",
+		`{"controller":"ftp://x"}`: ` is not a session: "ftp://x" is not the address of a controller, such as https://deis.example.com; log in again to replace it`,
+	} {
+		write(text)
+		if _, err := Load(path); err == nil || err.Error() != path+want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	if _, err := Load(filepath.Dir(path)); err == nil || err.Error() != "read "+filepath.Dir(path)+": is a directory; remove it and log in again" {
 		t.Error(err)
 	}
 }
@@ -90,7 +103,7 @@ func TestSaveKeepsLink(t *testing.T) {
 	if err := errors.Join(os.WriteFile(real, nil, 0o600), os.Symlink(real, link)); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&Session{Username: "bob"}).Save(link); err != nil {
+	if err := (&Session{Username: "bob", Controller: "http://x"}).Save(link); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := Load(real); err != nil || s.Username != "bob" {

@@ -46,8 +46,8 @@ func (c *Controller) Attach(ctx context.Context, by User, app, command string, s
 	s.Stdout = c.hitOnWrite(ctx, duringAttended, s.Stdout)
 	code, err := c.Scheduler.Attach(ctx, spec, s)
 	c.hit(ctx, afterRun)
-	if err != nil && ctx.Err() == nil {
-		err = notRun(err)
+	if err != nil {
+		err = c.notRun(ctx, spec, err)
 	}
 	return code, err
 }

@@ -44,7 +44,10 @@ type Controller struct {
 	leaving map[string]bool  // uuids of containers that a removal in the background is at
 	exits   map[string]exits // by uuid: how containers ended by themselves
 	runs    map[string]bool  // uuids of the one-off containers that this controller is at
-	beats   map[string]beat  // by uuid: signs of life of those that others are at
+	// troubles are what apps' logs were told last of containers, by uuid, and of
+	// logs, by app, that did not do what they should.
+	troubles map[string]string
+	beats    map[string]beat // by uuid: signs of life of those that others are at
 
 	runBeat, runGone time.Duration // but for tests, the constants
 }
@@ -53,7 +56,7 @@ type Controller struct {
 func New(n Needs) *Controller {
 	return &Controller{
 		Needs: n, queue: newQueue(), attempts: newAttempts(),
-		leaving: map[string]bool{}, exits: map[string]exits{}, runs: map[string]bool{}, beats: map[string]beat{},
+		leaving: map[string]bool{}, exits: map[string]exits{}, runs: map[string]bool{}, beats: map[string]beat{}, troubles: map[string]string{},
 		runBeat: runBeat, runGone: runGone,
 	}
 }

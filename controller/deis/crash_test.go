@@ -157,7 +157,7 @@ func (m mortalScheduler) Destroy(ctx context.Context, uuid string) error {
 	return m.Scheduler.Destroy(ctx, uuid)
 }
 
-func (m mortalScheduler) RemoveImages(ctx context.Context, app string, keep []string) error {
+func (m mortalScheduler) RemoveImages(ctx context.Context, app string, keep func(context.Context) ([]string, error)) error {
 	if err := m.life.step("RemoveImages"); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -227,7 +226,7 @@ func (c *Controller) launch(ctx context.Context, app string, rows []Container, s
 		})
 	}
 	if err := g.Wait(); err != nil {
-		c.tellStartError(app, err)
+		c.tellStartError(err)
 		return err
 	}
 	if err := c.awaitReady(ctx, app, rows, revision, timeout, check != nil); err != nil {
@@ -260,19 +259,12 @@ func (f startFailure) Error() string { return f.err.Error() }
 
 func (f startFailure) Unwrap() error { return f.err }
 
-// tellStartError writes a scheduler's failure into the app's log, as Deis v1
-// worded it.
-func (c *Controller) tellStartError(app string, err error) {
+// tellStartError writes a scheduler's failure into the app's log.
+func (c *Controller) tellStartError(err error) {
 	var f startFailure
-	if !errors.As(err, &f) {
-		return
+	if errors.As(err, &f) {
+		c.troubledOnly(f.row.Job(), f.row.UUID, f.verb, f.err)
 	}
-	level, all := "ERROR", "aborting, failed to create some containers"
-	if f.verb == "start" {
-		level, all = "WARNING", "warning, some containers failed to start"
-	}
-	c.AppLogs.Event(level, app, fmt.Sprintf("%s (%s): %s", f.row.Job(), f.verb, sentence(f.err)))
-	c.AppLogs.Event(level, app, all)
 }
 
 func past(verb string) string {

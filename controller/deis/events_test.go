@@ -50,6 +50,10 @@ func TestEventsInTheLog(t *testing.T) {
 		{what: "scale", do: func() error {
 			return c.Scale(t.Context(), p.by, "demo", map[string]any{"worker": "1", "web": "2"})
 		}, want: []string{"INFO [demo]: ann scaled containers web=2 worker=1"}},
+		{what: "restart", do: func() error {
+			_, err := c.Restart(context.WithoutCancel(t.Context()), p.by, "demo", "web", 0)
+			return err
+		}, want: []string{"INFO [demo]: ann restarted web.1 web.2"}},
 		{what: "run", do: func() error {
 			_, _, err := c.Run(context.WithoutCancel(t.Context()), p.by, "demo", "ls -l")
 			return err

@@ -19,3 +19,6 @@ func (c *Controller) BeatRuns(ctx context.Context) error { return c.beatRuns(ctx
 
 // Pass is what it does once a minute.
 func (c *Controller) Pass(ctx context.Context) { c.pass(ctx) }
+
+// KeepImages removes images that nothing needs.
+func (c *Controller) KeepImages(ctx context.Context, app string) { c.keepImages(ctx, app) }

@@ -14,12 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/deis/deis/controller/deis"
 	"github.com/deis/deis/controller/scheduler/mock"
 	"github.com/deis/deis/internal/jobid"
-	"github.com/deis/deis/internal/labels"
 )
 
 // end ends it here.
@@ -155,13 +152,6 @@ func converges(p *platform, c *deis.Controller, l *life, app string) {
 	stop()
 }
 
-func (p *platform) todo() string {
-	if todo, err := p.controller().Divergent(p.Context()); err != nil || len(todo) > 0 {
-		return fmt.Sprintf("still to do: %v %v", todo, err)
-	}
-	return ""
-}
-
 // disturb does behind the controller's back what it can make good.
 func (p *platform) disturb(app string) {
 	p.Helper()
@@ -171,14 +161,6 @@ func (p *platform) disturb(app string) {
 	p.must(p.engine.Destroy(p.Context(), rows[1].UUID))
 	p.routes.violations()
 	p.stray(app, "worker")
-}
-
-// stray starts a container that no row knows.
-func (p *platform) stray(app, processType string) {
-	p.Helper()
-	s := deis.Spec{Identity: labels.Identity{UUID: uuid.NewString(), ID: jobid.ID{App: app, Version: 1, Type: processType, Num: 9}}}
-	p.must(p.engine.Create(p.Context(), s))
-	p.must(p.engine.Start(p.Context(), s.Identity.UUID))
 }
 
 // die runs an action in a controller that ends when it meets a failpoint for

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/deis/deis/controller/postgres"
 	"github.com/deis/deis/controller/scheduler/mock"
 	"github.com/deis/deis/internal/jobid"
+	"github.com/deis/deis/internal/labels"
 	"github.com/deis/deis/internal/pgtest"
 	"github.com/deis/deis/internal/retry"
 )
@@ -289,4 +291,20 @@ func (p *platform) kind(err error, want deis.Kind, parts ...string) {
 			p.Errorf("%q does not say %q", err, part)
 		}
 	}
+}
+
+// todo says what the loop has to do.
+func (p *platform) todo() string {
+	if todo, err := p.controller().Divergent(p.Context()); err != nil || len(todo) > 0 {
+		return fmt.Sprintf("still to do: %v %v", todo, err)
+	}
+	return ""
+}
+
+// stray starts a container that no row knows.
+func (p *platform) stray(app, processType string) {
+	p.Helper()
+	s := deis.Spec{Identity: labels.Identity{UUID: uuid.NewString(), ID: jobid.ID{App: app, Version: 1, Type: processType, Num: 9}}}
+	p.must(p.engine.Create(p.Context(), s))
+	p.must(p.engine.Start(p.Context(), s.Identity.UUID))
 }

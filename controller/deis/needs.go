@@ -228,8 +228,9 @@ type Scheduler interface {
 	Attach(ctx context.Context, s Spec, session Session) (exitCode int, err error)
 	// LastLines are the last n lines that the container printed.
 	LastLines(ctx context.Context, uuid string, n int) ([]string, error)
-	// RemoveImages removes the app's images except those with the digests.
-	RemoveImages(ctx context.Context, app string, keep []string) error
+	// RemoveImages removes the app's images that are there when it is called,
+	// except those with the digests that keep says after that; all if it is nil.
+	RemoveImages(ctx context.Context, app string, keep func(context.Context) ([]string, error)) error
 	// Changes sends the id of an app whenever one of its containers started or
 	// ended by itself; an empty id after a gap in what could be observed.
 	Changes(ctx context.Context) <-chan string

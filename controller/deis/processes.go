@@ -154,8 +154,9 @@ func (c *Controller) Scale(ctx context.Context, by User, app string, in map[stri
 		}
 		return tx.SetStructure(ctx, app, structure)
 	})
-	if err != nil {
+	if err = because(ctx, err); err != nil {
 		c.undo(ctx, app)
+		c.fail(app, "scaling failed: "+sentence(err))
 		return err
 	}
 	c.hit(ctx, afterScaleCommit)

@@ -250,10 +250,14 @@ func (c *Controller) reconcile(ctx context.Context, app string) error {
 
 func (c *Controller) apply(ctx context.Context, app string, p steps) error {
 	for _, row := range p.start {
-		c.event(app, row.Job().Process()+" was stopped and is started again")
+		if !c.inTrouble(row.UUID) {
+			c.event(app, row.Job().Process()+" was stopped and is started again")
+		}
 		if err := c.Scheduler.Start(ctx, row.UUID); err != nil {
+			c.troubledOnly(row.Job(), row.UUID, "start", err)
 			return err
 		}
+		c.untroubled(row.UUID)
 		c.hit(ctx, afterHealStart)
 	}
 	for _, row := range p.create {
@@ -261,21 +265,28 @@ func (c *Controller) apply(ctx context.Context, app string, p steps) error {
 		if err != nil {
 			return fmt.Errorf("release v%d of %s: %w", row.Version, app, err)
 		}
-		c.event(app, row.Job().Process()+" was missing and is created again")
+		if !c.inTrouble(row.UUID) {
+			c.event(app, row.Job().Process()+" was missing and is created again")
+		}
 		if err := c.Scheduler.Create(ctx, c.spec(row, s)); err != nil {
+			c.troubledOnly(row.Job(), row.UUID, "create", err)
 			return err
 		}
 		c.hit(ctx, afterHealCreate)
 		if err := c.Scheduler.Start(ctx, row.UUID); err != nil {
+			c.troubledOnly(row.Job(), row.UUID, "start", err)
 			return err
 		}
+		c.untroubled(row.UUID)
 		c.hit(ctx, afterHealCreated)
 	}
 	for _, st := range p.orphans {
 		c.Log.Warn("container without a row is removed", "app", app, "container", st.Container)
 		if err := c.Scheduler.Destroy(ctx, st.UUID); err != nil {
+			c.troubledOnly(st.Job, st.UUID, "destroy", err)
 			return err
 		}
+		c.untroubled(st.UUID)
 		c.hit(ctx, afterOrphan)
 	}
 	c.removeLater(app, p.leaving)

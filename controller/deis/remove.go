@@ -2,6 +2,9 @@ package deis
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -126,22 +129,37 @@ func (c *Controller) clear(ctx context.Context, rows []Container, drain time.Dur
 	}
 	c.hit(ctx, afterRemovalWithdraw)
 	sleep(ctx, drain)
+	var running, there atomic.Bool // still, which the log is told now
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Parallel)
 	for _, row := range rows {
 		g.Go(func() error {
 			if err := c.Scheduler.Stop(gctx, row.UUID); err != nil {
+				if c.troubled(row.Job(), row.UUID, "stop", err) {
+					running.Store(true)
+				}
 				return err
 			}
 			c.hit(gctx, afterStop)
 			if err := c.Scheduler.Destroy(gctx, row.UUID); err != nil {
+				if c.troubled(row.Job(), row.UUID, "destroy", err) {
+					there.Store(true)
+				}
 				return err
 			}
+			c.untroubled(row.UUID)
 			c.hit(gctx, afterDestroy)
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	if running.Load() {
+		c.tellTroubles(app, "stop")
+	}
+	if there.Load() {
+		c.tellTroubles(app, "destroy")
+	}
+	if err != nil {
 		return err
 	}
 	if err := c.Routes.Forget(ctx, jobsOf(rows)); err != nil {
@@ -151,21 +169,58 @@ func (c *Controller) clear(ctx context.Context, rows []Container, drain time.Dur
 	return nil
 }
 
-// keepImages removes from the Engine the app's images that are neither of the
-// current nor of the previous release.
+// keepImages removes from the Engine the app's images that nothing needs. It
+// may run while another operation is at the app.
 func (c *Controller) keepImages(ctx context.Context, app string) {
-	releases, _, err := c.Records.Releases(ctx, app, Page{Size: 2, Number: 1})
-	if err == nil {
-		keep := make([]string, 0, len(releases))
-		for _, r := range releases {
-			keep = append(keep, r.Image)
-		}
-		err = c.Scheduler.RemoveImages(ctx, app, keep)
-		c.hit(ctx, afterEngineImages)
-	}
+	err := c.Scheduler.RemoveImages(ctx, app, func(ctx context.Context) ([]string, error) { return c.neededImages(ctx, app) })
+	c.hit(ctx, afterEngineImages)
 	if err != nil {
 		c.Log.Warn("engine images not cleaned", "app", app, "err", err)
 	}
+}
+
+// neededImages are those of the current release and the previous one, of the
+// release that an operation is about to make, and of all containers that there
+// are or should be.
+func (c *Controller) neededImages(ctx context.Context, app string) ([]string, error) {
+	pending, err := c.Records.PendingReleases(ctx, app) // first: it becomes the current one
+	if err != nil {
+		return nil, err
+	}
+	releases, _, err := c.Records.Releases(ctx, app, Page{Size: 2, Number: 1})
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.Records.Containers(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := c.Scheduler.States(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	images := map[int]string{}
+	for _, r := range append(pending, releases...) {
+		images[r.Version] = r.Image
+	}
+	versions := make([]int, 0, len(rows)+len(statuses))
+	for _, row := range rows {
+		versions = append(versions, row.Version)
+	}
+	for _, s := range statuses {
+		versions = append(versions, s.Job.Version)
+	}
+	for _, version := range versions {
+		if _, known := images[version]; known {
+			continue
+		}
+		r, err := c.Records.Release(ctx, app, version)
+		if err != nil && KindOf(err) != NotFound { // of a release that failed
+			return nil, err
+		}
+		images[version] = r.Image
+	}
+	return slices.Collect(maps.Values(images)), nil
 }
 
 // cleanImages removes, in the background, images that no release needs: from
@@ -232,8 +287,10 @@ func (c *Controller) destroy(ctx context.Context, app string) error {
 	}
 	for _, s := range statuses { // one-off containers, and what no row knows
 		if err := c.Scheduler.Destroy(ctx, s.UUID); err != nil {
+			c.troubledOnly(s.Job, s.UUID, "destroy", err)
 			return err
 		}
+		c.untroubled(s.UUID)
 	}
 	c.hit(ctx, afterStrays)
 	if err := c.Scheduler.RemoveImages(ctx, app, nil); err != nil {
@@ -245,8 +302,12 @@ func (c *Controller) destroy(ctx context.Context, app string) error {
 	}
 	c.hit(ctx, afterAppImages)
 	if err := c.AppLogs.Delete(ctx, app); err != nil {
+		if c.firstTime(app, "logs") {
+			c.fail(app, "Error deleting existing application logs: "+sentence(err))
+		}
 		return err
 	}
+	c.untroubled(app)
 	c.hit(ctx, afterAppLogs)
 	if err := c.Mirror.Update(ctx); err != nil {
 		return err

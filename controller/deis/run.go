@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"math/big"
 	"time"
 
@@ -35,7 +36,7 @@ func (c *Controller) Run(ctx context.Context, by User, app, command string) (int
 	code, err := c.Scheduler.Run(ctx, spec, c.hitOnWrite(ctx, duringRun, out))
 	c.hit(ctx, afterRun)
 	if err != nil {
-		return 0, "", notRun(err)
+		return 0, "", c.notRun(ctx, spec, err)
 	}
 	return code, out.buf.String(), nil
 }
@@ -64,11 +65,17 @@ func (c *Controller) prepareRun(ctx context.Context, by User, app, command strin
 	return c.runSpec(s, command), nil
 }
 
-// notRun words what the scheduler did not.
-func notRun(err error) error {
-	if KindOf(err) == Internal {
-		return &Error{Kind: Unavailable, Detail: "The command could not be run.", Err: err}
+// notRun words why a command did not run, also to the app's log, unless it is
+// that nobody waits for it any more.
+func (c *Controller) notRun(ctx context.Context, s Spec, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return err
 	}
+	if KindOf(err) == Internal {
+		err = &Error{Kind: Unavailable, Detail: "The command could not be run.", Err: err}
+	}
+	c.troubled(s.Identity.ID, s.Identity.UUID, "run", err)
+	c.untroubled(s.Identity.UUID) // there is no second time
 	return err
 }
 

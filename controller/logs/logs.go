@@ -67,10 +67,11 @@ func (l *Logs) Tail(ctx context.Context, app string, n int) ([]byte, error) {
 	return body, err
 }
 
-// Delete removes the app's lines. There may be none.
+// Delete removes the app's lines. There may be none. An error is of kind
+// Unavailable.
 func (l *Logs) Delete(ctx context.Context, app string) error {
 	if _, err := l.call(ctx, http.MethodDelete, "/"+url.PathEscape(app)); err != nil {
-		return fmt.Errorf("delete the logs of %s: %w", app, err)
+		return &deis.Error{Kind: deis.Unavailable, Detail: "The logger is not available.", Err: fmt.Errorf("delete the logs of %s: %w", app, err)}
 	}
 	return nil
 }

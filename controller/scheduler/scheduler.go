@@ -61,9 +61,10 @@ type Scheduler interface {
 	// stderr; a container that does not exist has none.
 	LastLines(ctx context.Context, uuid string, n int) ([]string, error)
 	// RemoveImages removes what hosts keep of the app's release images, except
-	// those with the digests and those that containers use. What the builder
-	// keeps there is its own.
-	RemoveImages(ctx context.Context, app string, keep []string) error
+	// those with the digests that keep returns and those that containers use.
+	// keep is asked when it is known what there is: an image that comes later is
+	// not removed. Without keep all go. What the builder keeps there is its own.
+	RemoveImages(ctx context.Context, app string, keep func(context.Context) ([]string, error)) error
 	// Changes sends an app's id when one of its containers ended, for whatever
 	// reason, and an empty one at first and whenever something could have been
 	// missed. It may send more. Ids that wait to be received are sent once. The

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/deis/deis/controller/deis"
@@ -22,5 +24,21 @@ func TestCheckTags(t *testing.T) {
 	const want = "web.1 cannot be placed: no host has the tags gpu=1, zone=b."
 	if err := CheckTags(s, host); err == nil || err.Error() != want || deis.KindOf(err) != deis.Unavailable {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+func TestErrorsForUsers(t *testing.T) {
+	late := TimedOut(context.DeadlineExceeded)
+	if !errors.Is(late, context.DeadlineExceeded) {
+		t.Error(late)
+	}
+	for want, err := range map[string]error{
+		"The container that was to be started is gone.":    Gone(),
+		"The command did not end in time and was stopped.": late,
+	} {
+		var e *deis.Error
+		if !errors.As(err, &e) || e.Detail != want || e.Kind != deis.Unavailable {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }

@@ -221,17 +221,21 @@ func (p progress) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// removeImages removes the digests of a repository, except keep and what
-// containers use. Tags are the builder's, and what has one stays.
-func (a *adapter) removeImages(ctx context.Context, repository string, keep []string) error {
+// removeImages removes the digests of a repository, except those that keep says
+// and what containers use. Tags are the builder's, and what has one stays.
+func (a *adapter) removeImages(ctx context.Context, repository string, keep func(context.Context) ([]string, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
 	defer cancel()
 	list, err := a.engine.ImageList(ctx, image.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("reference", repository))})
 	if err != nil {
 		return err
 	}
-	kept := make(map[string]bool, len(keep))
-	for _, digest := range keep {
+	digests, err := keep(ctx) // not before the list: what it does not say yet may be needed soon
+	if err != nil {
+		return err
+	}
+	kept := make(map[string]bool, len(digests))
+	for _, digest := range digests {
 		kept[repository+"@"+digest] = true
 	}
 	for _, img := range list {

@@ -242,8 +242,18 @@ func (s *Scheduler) LastLines(ctx context.Context, uuid string, n int) ([]string
 }
 
 // RemoveImages is part of scheduler.Scheduler.
-func (s *Scheduler) RemoveImages(ctx context.Context, app string, keep []string) error {
-	return away(ctx, s.removeImages(ctx, s.cfg.repository(app), keep))
+func (s *Scheduler) RemoveImages(ctx context.Context, app string, keep func(context.Context) ([]string, error)) error {
+	var unknown error // what to keep
+	err := s.removeImages(ctx, s.cfg.repository(app), func(ctx context.Context) (digests []string, err error) {
+		if keep != nil {
+			digests, unknown = keep(ctx)
+		}
+		return digests, unknown
+	})
+	if unknown != nil {
+		return unknown
+	}
+	return away(ctx, err)
 }
 
 // Changes is part of scheduler.Scheduler.

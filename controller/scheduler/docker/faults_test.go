@@ -92,6 +92,18 @@ func TestPullThatFails(t *testing.T) {
 	}
 }
 
+func TestContainerThatDoesNotStart(t *testing.T) {
+	s, e := newFake(t)
+	e.Provide(reference())
+	if err := s.Create(t.Context(), testSpec(1)); err != nil {
+		t.Fatal(err)
+	}
+	e.Fail("POST /containers/.*/start", http.StatusBadRequest, `failed to create shim task: OCI runtime create failed: unable to start container process: exec: "serve": not found: unknown`, 1)
+	if err := s.Start(t.Context(), testSpec(1).Identity.UUID); detail(err) != `web.1 does not start: exec: "serve": not found.` {
+		t.Error(err)
+	}
+}
+
 func TestForeignContainerKeepsItsName(t *testing.T) {
 	s, e := newFake(t)
 	e.Provide(reference())
@@ -259,5 +271,28 @@ func BenchmarkStates(b *testing.B) {
 		if all, err := s.States(b.Context(), ""); err != nil || len(all) != 10_000 {
 			b.Fatal(len(all), err)
 		}
+	}
+}
+
+// An image that comes after it was asked what to keep belongs to a release that
+// was not known then.
+func TestImageThatComesMeanwhile(t *testing.T) {
+	s, e := newFake(t)
+	old, young := testSpec(1), testSpec(2)
+	young.Image = "sha256:" + strings.Repeat("b", 64)
+	come := func(spec deis.Spec) {
+		t.Helper()
+		e.Provide(testConfig.repository("demo") + "@" + spec.Image)
+		if err := errors.Join(s.Create(t.Context(), spec), s.Destroy(t.Context(), spec.Identity.UUID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	come(old)
+	err := s.RemoveImages(t.Context(), "demo", func(context.Context) ([]string, error) {
+		come(young)
+		return nil, nil
+	})
+	if got := e.Images(); err != nil || len(got) != 1 || !strings.HasSuffix(got[0], young.Image) {
+		t.Error(got, err)
 	}
 }

@@ -265,7 +265,7 @@ func TestRemoveImagesKeepsWhatIsAskedFor(t *testing.T) {
 	spec := h.spec(1, "serve")
 	must(t, h.Create(t.Context(), spec))
 	must(t, h.Destroy(t.Context(), spec.Identity.UUID))
-	must(t, h.RemoveImages(t.Context(), app, []string{h.exposed}))
+	must(t, h.RemoveImages(t.Context(), app, func(context.Context) ([]string, error) { return []string{h.exposed}, nil }))
 	if got := h.images(t, t.Context()); !slices.Equal(got, []string{h.exposed}) {
 		t.Errorf("have %v, want %s", got, h.exposed)
 	}

@@ -301,8 +301,12 @@ func (s *Scheduler) LastLines(_ context.Context, uuid string, n int) ([]string, 
 }
 
 // RemoveImages is part of scheduler.Scheduler; there is nothing to remove.
-func (s *Scheduler) RemoveImages(context.Context, string, []string) error {
-	return s.begin(RemoveImages, jobid.ID{})
+func (s *Scheduler) RemoveImages(ctx context.Context, _ string, keep func(context.Context) ([]string, error)) error {
+	err := s.begin(RemoveImages, jobid.ID{})
+	if err == nil && keep != nil {
+		_, err = keep(ctx)
+	}
+	return err
 }
 
 // Changes is part of scheduler.Scheduler.

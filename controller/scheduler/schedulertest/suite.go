@@ -397,7 +397,11 @@ func testRemoveImages(s *suite) {
 	s.must(s.Scheduler.RemoveImages(s.Context(), s.App, nil)) // in use: stays
 	s.expect(id, deis.StateUp)
 	s.must(s.Scheduler.Destroy(s.Context(), id))
-	s.must(s.Scheduler.RemoveImages(s.Context(), s.App, []string{s.Exposed}))
+	s.must(s.Scheduler.RemoveImages(s.Context(), s.App, func(context.Context) ([]string, error) { return []string{s.Exposed}, nil }))
+	lost := errors.New("who knows")
+	if err := s.Scheduler.RemoveImages(s.Context(), s.App, func(context.Context) ([]string, error) { return nil, lost }); !errors.Is(err, lost) {
+		s.Errorf("images are removed though nobody knows which: %v", err)
+	}
 	for range 2 {
 		s.must(s.Scheduler.RemoveImages(s.Context(), s.App, nil))
 	}
