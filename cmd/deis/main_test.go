@@ -72,6 +72,8 @@ func TestExitCodes(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("DEIS_API_VERSION", "1.7")
 		switch r.URL.Path {
+		case "/v1/apps/demo/run/stream": // Deis v1 has no such route
+			http.NotFound(w, r)
 		case "/v1/apps/demo/run":
 			_, _ = io.WriteString(w, `[7,"hi\n"]`)
 		case "/v1/apps/":

@@ -30,6 +30,7 @@ var asks = regexp.MustCompile(`^(curl|deis logs)\b`)
 // TestGuide follows docs/using as a newcomer would: each page in the order of
 // the index, each block in a shell of bash, with a home of its own.
 func TestGuide(t *testing.T) {
+	t.Parallel()
 	r := newReader(t)
 	dir := filepath.Join(stage.Root, "docs/using")
 	index, err := os.ReadFile(filepath.Join(dir, "README.md"))

@@ -69,7 +69,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-func TestStories(t *testing.T) { stories(t, ".") }
+// TestStories runs beside TestGuide, when the tests that disturb the platform
+// are over.
+func TestStories(t *testing.T) {
+	t.Parallel()
+	stories(t, ".")
+}
 
 // TestAlone holds the stories that are about all users at once.
 func TestAlone(t *testing.T) { stories(t, "alone") }
@@ -85,7 +90,7 @@ func stories(t *testing.T, dir string) {
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example, "certificate": certificate, "https": https,
-			"terminal": atTerminal, "crash": crash, "numbered": numbered,
+			"served": served, "terminal": atTerminal, "crash": crash, "numbered": numbered,
 		},
 	})
 }

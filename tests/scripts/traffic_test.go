@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/deis/deis/tests/platform"
 )
 
@@ -92,6 +94,26 @@ func (l *load) end() []string {
 	l.stop()
 	l.done.Wait()
 	return l.faults
+}
+
+// served HOST COMMAND... runs a command while a host is asked: no request may
+// fail before, meanwhile or after.
+func served(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: served host command...")
+	}
+	ctx := context.Background()
+	l := startLoad(ctx, stage.Platform, args[0], 50)
+	defer l.stop()
+	more := func(n int64) func() (bool, error) { return func() (bool, error) { return l.sent.Load() > n, nil } }
+	ts.Check(eventually("requests before", more(25)))
+	out, err := stage.Existing("", ts.Getenv("HOME")).Command(ctx, ts.MkAbs("."), args[1], args[2:]...)
+	ts.Logf("%s", out)
+	ts.Check(err)
+	ts.Check(eventually("requests after", more(l.sent.Load()+25)))
+	if faults := l.end(); len(faults) > 0 {
+		ts.Fatalf("%d of %d requests failed:\n%s", len(faults), l.sent.Load(), strings.Join(faults, "\n"))
+	}
 }
 
 // TestNoRequestLost changes an app in every way that replaces containers, with
