@@ -30,7 +30,7 @@ type exchange struct {
 	status  int
 	answer  string
 	token   string // expected; "abc" unless set, none if "-"
-	version string // of the API; the client's own unless set
+	version string // of the API; the client's own unless set, "none" for none
 	moved   string // a Location
 	cut     bool   // in the middle of the answer
 
@@ -99,7 +99,9 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.moved != "" {
 		w.Header().Set("Location", e.moved)
 	}
-	w.Header().Set(api.HeaderAPIVersion, e.version)
+	if e.version != "none" {
+		w.Header().Set(api.HeaderAPIVersion, e.version)
+	}
 	for header, value := range map[string]string{api.HeaderLogPosition: e.position, api.HeaderLogGap: e.gap} {
 		if value != "" {
 			w.Header().Set(header, value)

@@ -200,8 +200,8 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 // check turns an answer that is not a success into an error.
 func (c *Client) check(resp *http.Response) error {
 	switch {
-	case resp.StatusCode >= 200 && resp.StatusCode < 300 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
-		return c.notAPI(errors.New("it is a page of HTML"))
+	case resp.StatusCode >= 200 && resp.StatusCode < 300 && resp.Header.Get(api.HeaderAPIVersion) == "" && resp.ContentLength != 0 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
+		return c.notAPI(errors.New("it is a page of HTML")) // such as that of a network one must log in to
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
 		c.compare(resp)
 		return nil
@@ -240,6 +240,9 @@ func Next[T any](ctx context.Context, c *Client, p Page[T]) (Page[T], error) {
 		return next, nil
 	}
 	u, err := url.Parse(*p.Next)
+	if err == nil && !strings.HasPrefix(u.RequestURI(), "/v1/") {
+		err = fmt.Errorf("its next page is %q", *p.Next)
+	}
 	if err != nil {
 		return next, c.notAPI(err)
 	}

@@ -21,8 +21,8 @@
 //
 // An answer that is not a success is an [*Error] with its HTTP status and the
 // controller's sentences; [IsNotFound] tells one of them. Where there is no
-// answer, or not all of one, the error is a [*ConnectError]: then it is not
-// known whether what was asked has been done. The context's own errors are
+// answer, or not all of one, the error is a [*ConnectError]: if the connection
+// was cut, what was asked may have been done. The context's own errors are
 // those of package context. All other errors are about an argument that cannot
 // be a name, in which case nothing was asked, or about an answer that no
 // controller gives.
