@@ -199,9 +199,8 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 
 // check turns an answer that is not a success into an error.
 func (c *Client) check(resp *http.Response) error {
-	v := resp.Header.Get(api.HeaderAPIVersion)
 	switch {
-	case resp.StatusCode >= 200 && resp.StatusCode < 300 && v == "" && resp.ContentLength != 0 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
+	case resp.StatusCode >= 200 && resp.StatusCode < 300 && resp.Header.Get(api.HeaderAPIVersion) == "" && resp.ContentLength != 0 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
 		return c.notAPI(errors.New("it is a page of HTML")) // such as that of a network one must log in to
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
 		c.compare(resp)
