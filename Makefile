@@ -60,5 +60,5 @@ bench: images ## measure, and write docs/performance.md and bench/results/
 fuzz: ## run each fuzz target 1,000,000 times (FUZZ_COUNT FUZZ_TARGETS), and note it in tests/fuzz.tsv
 	@tests/fuzz.sh
 
-dist: ## the command-line tools for other machines, in dist/
+dist: ## the command-line tools for other machines, with completion and manual pages, in dist/
 	@$(LOCAL)/dist.sh

@@ -32,7 +32,7 @@ type row struct {
 }
 
 // rows of the table, in its order.
-var rows = []row{pushRow, configRow, scaleRow, routedRow, routerRow, apiRow, reconcileRow, rewriteRow, killRow, idleRow, imagesRow, demoRow, freshRow}
+var rows = []row{pushRow, configRow, scaleRow, routedRow, routerRow, clientRow, apiRow, reconcileRow, rewriteRow, logsRow, killRow, idleRow, imagesRow, demoRow, freshRow}
 
 func main() { os.Exit(run(os.Args[1:])) }
 

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/url"
 	"os/exec"
 	"runtime"
@@ -196,79 +195,6 @@ func opener(goos, address string) []string {
 		return []string{"cmd", "/c", "start", strings.ReplaceAll(address, "&", "^&")}
 	}
 	return []string{"xdg-open", address}
-}
-
-type appsLogsOptions struct {
-	*Factory
-	App   string
-	Lines *int
-}
-
-func newAppsLogs(f *Factory, runF func(context.Context, *appsLogsOptions) error) *verb {
-	o := &appsLogsOptions{Factory: f}
-	v := newVerb("apps:logs", "read an app's log", "Prints the newest lines of an app's log: its processes, its builds and what the platform did with it.")
-	v.forApp(&o.App)
-	v.integer(&o.Lines, "lines", "n", "N", "how many lines")
-	return action(v, o, runF, runAppsLogs)
-}
-
-func runAppsLogs(ctx context.Context, o *appsLogsOptions) error {
-	t, err := o.target(ctx, o.App)
-	if err != nil {
-		return err
-	}
-	var lines controller.LogOptions
-	if o.Lines != nil {
-		lines.Lines = *o.Lines
-	}
-	body, err := t.api.Logs(ctx, t.app, lines)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	text := strings.TrimSuffix(strings.Trim(string(b), `"`), "\n")
-	for line := range strings.SplitSeq(text, "\n") {
-		o.logLine(line)
-	}
-	return nil
-}
-
-type appsRunOptions struct {
-	*Factory
-	App     string
-	Command []string
-}
-
-func newAppsRun(f *Factory, runF func(context.Context, *appsRunOptions) error) *verb {
-	o := &appsRunOptions{Factory: f}
-	v := newVerb("apps:run", "run a command in a container of its own",
-		"Runs a command in a container of its own, made as those of the app, prints what it wrote and ends with its exit code.")
-	v.usage = "[options] [--] <command>..."
-	v.many(&o.Command, "<command>...", "the command; behind -- its own options are left alone")
-	v.forApp(&o.App)
-	return action(v, o, runF, runAppsRun)
-}
-
-func runAppsRun(ctx context.Context, o *appsRunOptions) error {
-	t, err := o.target(ctx, o.App)
-	if err != nil {
-		return err
-	}
-	command := strings.Join(o.Command, " ")
-	o.printf("Running '%s'...\n", command)
-	result, err := t.api.Run(ctx, t.app, command)
-	if err != nil {
-		return err
-	}
-	o.printf("%s", result.Output)
-	if result.ExitCode != 0 {
-		return exitCode(result.ExitCode)
-	}
-	return nil
 }
 
 type appsDestroyOptions struct {

@@ -111,11 +111,11 @@ var appsStories = []story{
 	{name: "logs, not a number", args: words("logs -a demo -n many")},
 	{name: "logs, no logger", args: words("logs -a demo"), calls: []exchange{{request: "GET /v1/apps/demo/logs", status: 500, answer: "Error accessing logs for demo"}}},
 
-	{name: "run", args: words("apps:run -a demo ls"), calls: []exchange{{request: `POST /v1/apps/demo/run {"command":"ls"}`, status: 200, answer: `[0,"héllo\n"]`}}},
-	{name: "run with options", args: words("run -a demo -- ls -la /app"), calls: []exchange{{request: `POST /v1/apps/demo/run {"command":"ls -la /app"}`, status: 200, answer: `[7,"no line end"]`}}},
+	{name: "run", args: words("apps:run -a demo ls"), calls: []exchange{noStream, {request: `POST /v1/apps/demo/run {"command":"ls"}`, status: 200, answer: `[0,"héllo\n"]`}}},
+	{name: "run with options", args: words("run -a demo -- ls -la /app"), calls: []exchange{noStream, {request: `POST /v1/apps/demo/run {"command":"ls -la /app"}`, status: 200, answer: `[7,"no line end"]`}}},
 	{name: "run with unquoted options", args: words("run -a demo ls -la")},
 	{name: "run nothing", args: words("run -a demo")},
-	{name: "run in no app", args: words("run -a demo ls"), calls: []exchange{{request: `POST /v1/apps/demo/run {"command":"ls"}`, status: 404, answer: notFound}}},
+	{name: "run in no app", args: words("run -a demo ls"), calls: []exchange{noStream, {request: `POST /v1/apps/demo/run {"command":"ls"}`, status: 404, answer: notFound}}},
 
 	{name: "destroy", args: words("apps:destroy -a demo --confirm=demo"), setup: gitRemote("deis", "ssh://git@127.0.0.1:2222/demo.git"), calls: []exchange{{request: "DELETE /v1/apps/demo/", status: 204}},
 		check: remotes("deis\tssh://git@127.0.0.1:2222/demo.git")},

@@ -86,12 +86,12 @@ var wallOfHTML = "<!DOCTYPE html>\n<html><head><title>\n  503 Service Unavailabl
 // badStories are about what is not as it should be. A request that a story
 // does not expect fails it, so that nothing was asked for shows.
 var badStories = []story{
-	{name: "an answer of something else", args: words("info -a demo"), calls: []exchange{{request: "GET /v1/apps/demo/", status: 200, answer: `{"status":"ok"}`, version: "-"}}},
+	{name: "an answer of something else", args: words("info -a demo"), calls: []exchange{{request: "GET /v1/apps/demo/", status: 200, answer: `{"status":"ok"}`, version: "none"}}},
 	{name: "an answer that ends early", args: words("info -a demo"), calls: []exchange{{request: "GET /v1/apps/demo/", status: 200, answer: `{"id":"demo","uuid":`}}},
 	{name: "an answer of another shape", args: words("config -a demo"), calls: []exchange{{request: configCall.request, status: 200, answer: configJSON(`"values":{"A":["1"]}`)}}},
 	{name: "a list of nothing", args: words("ps -a demo"), calls: []exchange{{request: psListCall.request, status: 200, answer: `null`}}},
-	{name: "a page in place of what was to be done", args: words("domains:add x.com -a demo"), calls: []exchange{{request: `POST /v1/apps/demo/domains/ {"domain":"x.com"}`, status: 200, answer: guestLogin}}},
-	{name: "a page in place of a login", args: words("login CONTROLLER --username=carol --password=pw"), calls: []exchange{probeCall, {request: loginCall.request, status: 200, answer: guestLogin, token: "-"}}, check: session(bob)},
+	{name: "a page in place of what was to be done", args: words("domains:add x.com -a demo"), calls: []exchange{{request: `POST /v1/apps/demo/domains/ {"domain":"x.com"}`, status: 200, answer: guestLogin, version: "none"}}},
+	{name: "a page in place of a login", args: words("login CONTROLLER --username=carol --password=pw"), calls: []exchange{probeCall, {request: loginCall.request, status: 200, answer: guestLogin, token: "-", version: "none"}}, check: session(bob)},
 	{name: "a login without token", args: words("login CONTROLLER --username=carol --password=pw"), calls: []exchange{probeCall, {request: loginCall.request, status: 200, answer: `{}`, token: "-"}}, check: session(bob)},
 	{name: "a wall of HTML", args: words("ps -a demo"), calls: []exchange{{request: psListCall.request, status: 503, answer: wallOfHTML}}},
 	{name: "a wall of HTML that has no such page", args: words("ps -a demo"), calls: []exchange{{request: psListCall.request, status: 404, answer: wallOfHTML}}},

@@ -32,6 +32,7 @@ var groups = []group{
 	{"users", "list the platform's users", true, usersVerbs},
 	{"version", "print the client's version", false, versionVerbs},
 	{"shortcuts", "list the shortcuts", false, shortcutsVerbs},
+	{"completion", "let a shell complete commands", false, completionVerbs},
 }
 
 const usageLine = "Usage: deis <command> [<args>...]"

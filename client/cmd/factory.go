@@ -106,7 +106,7 @@ func (f *Factory) warnVersion() {
 	if server == nil {
 		return
 	}
-	fmt.Fprintf(f.IO.Err, `!    WARNING: Client and server API versions do not match. Please consider upgrading.
+	f.complain(`!    WARNING: Client and server API versions do not match. Please consider upgrading.
 !    Client version: %s
 !    Server version: %s
 `, version.API, *server)
@@ -148,19 +148,27 @@ func (f *Factory) target(ctx context.Context, app string) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	if app == "" {
+	app, detected, err := f.appOf(ctx, a.Session, app)
+	if err != nil {
+		return target{}, err
+	}
+	return target{account: a, app: app, detected: detected}, nil
+}
+
+// appOf is the app that a call is about, which -a may name.
+func (f *Factory) appOf(ctx context.Context, s *settings.Session, named string) (app string, detected bool, err error) {
+	if app = named; app == "" {
 		app = f.Getenv("DEIS_APP") // for CI, where there may be no remote
 	}
-	detected := app == ""
-	if detected {
-		if app, err = a.DetectApp(ctx, f.Git()); err != nil {
-			return target{}, err
+	if detected = app == ""; detected {
+		if app, err = s.DetectApp(ctx, f.Git()); err != nil {
+			return "", false, err
 		}
 	}
 	if strings.ContainsFunc(app, unicode.IsControl) || !utf8.ValidString(app) {
-		return target{}, fmt.Errorf("%q is not the name of an app", app)
+		return "", false, fmt.Errorf("%q is not the name of an app", app)
 	}
-	return target{account: a, app: app, detected: detected}, nil
+	return app, detected, nil
 }
 
 // printf writes to the command's output.

@@ -93,10 +93,10 @@ func logColor(line string) int {
 }
 
 // logLine prints a line of a log, in colour on a terminal.
-func (f *Factory) logLine(line string) {
+func (f *Factory) logLine(line string) error {
 	if f.IO.IsTTY() {
-		f.printf("\x1b[3%dm%s\x1b[0m\n", logColor(line), line)
-		return
+		line = fmt.Sprintf("\x1b[3%dm%s\x1b[0m", logColor(line), line)
 	}
-	f.printf("%s\n", line)
+	_, err := fmt.Fprintln(f.IO.Out, line)
+	return err
 }

@@ -12,10 +12,7 @@ import (
 var outcomes = map[place]map[string]map[bool]bool{inPipe: {}, atTerminal: {}}
 
 func record(where place, args []string, code int) {
-	name := rewrite(args)[0]
-	if !strings.Contains(name, ":") && name != "version" && name != "shortcuts" {
-		name += ":list"
-	}
+	name := whole(rewrite(args)[0])
 	if outcomes[where][name] == nil {
 		outcomes[where][name] = map[bool]bool{}
 	}
@@ -36,7 +33,7 @@ func TestGolden(t *testing.T) {
 		{"perms", permsStories}, {"users", usersStories}, {"limits", limitsStories},
 		{"tags", tagsStories}, {"git", gitStories}, {"other", otherStories},
 		{"credentials", credentialsStories}, {"json", jsonStories},
-		{"bad", badStories},
+		{"bad", badStories}, {"logs", logsStories}, {"run", runStories},
 	} {
 		t.Run(g.name, func(t *testing.T) { golden(t, g.name, g.stories) })
 	}
@@ -80,6 +77,9 @@ var otherStories = []story{
 	{name: "version with an argument", args: words("version now")},
 	{name: "shortcuts", args: words("shortcuts")},
 	{name: "shortcuts with an argument", args: words("shortcuts create")},
+	{name: "completion", args: words("completion fish"), long: true},
+	{name: "completion of another shell", args: words("completion csh")},
+	{name: "completion of no shell", args: words("completion")},
 }
 
 var usersStories = []story{

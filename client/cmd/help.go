@@ -27,7 +27,7 @@ func mainHelp() string {
 	var subcommands []row
 	for _, g := range groups {
 		switch g.name {
-		case "auth", "shortcuts":
+		case "auth", "shortcuts", "completion":
 		case "keys":
 			subcommands = append(subcommands, row{}, row{g.name, g.help})
 		default:
@@ -68,7 +68,8 @@ func mainHelp() string {
 		"",
 		rows("  ", short),
 		"In a repository with a Procfile or a Dockerfile, 'deis create' makes an app of it",
-		"and 'git push deis master' deploys it.",
+		"and 'git push deis master' deploys it. 'deis help completion' tells how the TAB key",
+		"completes all this.",
 	}
 	lines := strings.Split(strings.Join(sections, "\n"), "\n")
 	for i := range lines {

@@ -49,6 +49,12 @@ func Main(args, env []string, in, out, errOut *os.File) int {
 
 // execute runs one call.
 func execute(ctx context.Context, f *Factory, args []string) int {
+	if completing(args) {
+		return complete(ctx, f, args)
+	}
+	if len(args) == 2 && args[0] == manCommand {
+		return f.fail(ctx, writeMan(f, args[1]))
+	}
 	call := resolve(f, args)
 	switch {
 	case call.plugin != "":
@@ -61,6 +67,9 @@ func execute(ctx context.Context, f *Factory, args []string) int {
 		return exitFailed
 	}
 	err := run(ctx, call.verb, call.args)
+	if !call.verb.onlyReads() {
+		f.forget()
+	}
 	f.warnVersion()
 	return f.fail(ctx, err)
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/deis/deis/client/controller"
 	"github.com/deis/deis/internal/api"
 	"github.com/deis/deis/internal/version"
@@ -28,9 +30,12 @@ type exchange struct {
 	status  int
 	answer  string
 	token   string // expected; "abc" unless set, none if "-"
-	version string // of the API; the client's own unless set
+	version string // of the API; the client's own unless set, "none" for none
 	moved   string // a Location
 	cut     bool   // in the middle of the answer
+
+	position, gap string                // headers of a followed log
+	attend        func(*websocket.Conn) // what the controller does in a session
 }
 
 // stub is a controller that expects its exchanges in their order and fails the
@@ -94,7 +99,18 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.moved != "" {
 		w.Header().Set("Location", e.moved)
 	}
-	w.Header().Set(api.HeaderAPIVersion, e.version)
+	if e.version != "none" {
+		w.Header().Set(api.HeaderAPIVersion, e.version)
+	}
+	for header, value := range map[string]string{api.HeaderLogPosition: e.position, api.HeaderLogGap: e.gap} {
+		if value != "" {
+			w.Header().Set(header, value)
+		}
+	}
+	if e.attend != nil {
+		s.attend(w, r, e)
+		return
+	}
 	if e.cut {
 		w.Header().Set("Content-Length", strconv.Itoa(2*len(e.answer)))
 	}
@@ -104,6 +120,18 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// attend opens a session.
+func (s *stub) attend(w http.ResponseWriter, r *http.Request, e exchange) {
+	up := websocket.Upgrader{Subprotocols: []string{api.RunProtocol}}
+	conn, err := up.Upgrade(w, r, w.Header())
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer conn.Close()
+	e.attend(conn)
 }
 
 // scene is what a command is run in: a home with a session, a working

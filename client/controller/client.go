@@ -47,9 +47,11 @@ type Options struct {
 
 // Client speaks to one controller. It may be used by many goroutines.
 type Client struct {
-	base *url.URL
-	opts Options
-	http *http.Client
+	base      *url.URL
+	opts      Options
+	http      *http.Client
+	tls       *tls.Config
+	following following
 }
 
 // New makes a Client. It does not connect.
@@ -64,13 +66,16 @@ func New(o Options) (*Client, error) {
 	if o.UserAgent == "" {
 		o.UserAgent = UserAgent
 	}
+	trust := &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.Insecure}
 	return &Client{
-		base: &url.URL{Scheme: u.Scheme, Host: u.Host},
-		opts: o,
+		base:      &url.URL{Scheme: u.Scheme, Host: u.Host},
+		opts:      o,
+		tls:       trust,
+		following: patient,
 		http: &http.Client{CheckRedirect: checkRedirect, Transport: &http.Transport{
 			Proxy:               proxy,
 			DialContext:         dial,
-			TLSClientConfig:     &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.Insecure},
+			TLSClientConfig:     trust,
 			TLSHandshakeTimeout: connectTimeout,
 			IdleConnTimeout:     30 * time.Second,
 			MaxIdleConnsPerHost: 2,
@@ -155,6 +160,10 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (*http.R
 	if err != nil {
 		return nil, err
 	}
+	return c.send(req)
+}
+
+func (c *Client) send(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreached(req.Context(), err)
@@ -191,12 +200,10 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 // check turns an answer that is not a success into an error.
 func (c *Client) check(resp *http.Response) error {
 	switch {
-	case resp.StatusCode >= 200 && resp.StatusCode < 300 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
-		return c.notAPI(errors.New("it is a page of HTML"))
+	case resp.StatusCode >= 200 && resp.StatusCode < 300 && resp.Header.Get(api.HeaderAPIVersion) == "" && resp.ContentLength != 0 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
+		return c.notAPI(errors.New("it is a page of HTML")) // such as that of a network one must log in to
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
-		if v := resp.Header.Get(api.HeaderAPIVersion); v != version.API && c.opts.OnVersion != nil {
-			c.opts.OnVersion(v)
-		}
+		c.compare(resp)
 		return nil
 	case resp.StatusCode < 400 && resp.Header.Get("Location") != "":
 		return fmt.Errorf("%s redirects to %s: log in at that address", c.base, resp.Header.Get("Location"))
@@ -206,6 +213,13 @@ func (c *Client) check(resp *http.Response) error {
 		return err
 	}
 	return &Error{Status: resp.StatusCode, Body: body}
+}
+
+// compare tells of a controller with another API version.
+func (c *Client) compare(resp *http.Response) {
+	if v := resp.Header.Get(api.HeaderAPIVersion); v != version.API && c.opts.OnVersion != nil {
+		c.opts.OnVersion(v)
+	}
 }
 
 // list asks for the first page of a list, of the given size.
@@ -226,6 +240,9 @@ func Next[T any](ctx context.Context, c *Client, p Page[T]) (Page[T], error) {
 		return next, nil
 	}
 	u, err := url.Parse(*p.Next)
+	if err == nil && !strings.HasPrefix(u.RequestURI(), "/v1/") {
+		err = fmt.Errorf("its next page is %q", *p.Next)
+	}
 	if err != nil {
 		return next, c.notAPI(err)
 	}

@@ -14,12 +14,15 @@
 // have time-outs of their own (15 s), and TCP keep-alives find a controller
 // that is gone.
 //
+// [Client.FollowLogs] and [Client.Attend] last as long as what they are about:
+// the log goes on whatever is restarted, the command until it ends.
+//
 // # Errors
 //
 // An answer that is not a success is an [*Error] with its HTTP status and the
 // controller's sentences; [IsNotFound] tells one of them. Where there is no
-// answer, or not all of one, the error is a [*ConnectError]: then it is not
-// known whether what was asked has been done. The context's own errors are
+// answer, or not all of one, the error is a [*ConnectError]: if the connection
+// was cut, what was asked may have been done. The context's own errors are
 // those of package context. All other errors are about an argument that cannot
 // be a name, in which case nothing was asked, or about an answer that no
 // controller gives.

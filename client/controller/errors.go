@@ -67,3 +67,10 @@ func (e *Error) Lines() []string {
 }
 
 var htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>([^<]{1,400})</title>`)
+
+// ofAPI tells whether it is the API that says so, not something on the way, or
+// a controller that has no such path.
+func (e *Error) ofAPI() bool {
+	var fields map[string]json.RawMessage
+	return json.Unmarshal(e.Body, &fields) == nil && len(fields) > 0
+}

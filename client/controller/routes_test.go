@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/doc"
 	"go/parser"
@@ -51,6 +53,21 @@ var routes = map[string]struct {
 		b, err := c.Logs(ctx, "{app}", LogOptions{})
 		closed(b)
 		return err
+	}},
+	"GET /v1/apps/{app}/logs?follow": {"FollowLogs", func(ctx context.Context, c *Client) error {
+		for _, err := range c.FollowLogs(ctx, "{app}", FollowOptions{}) {
+			if !errors.Is(err, ErrNoFollow) { // as this controller's answer has no position
+				return fmt.Errorf("not refused: %w", err)
+			}
+		}
+		return nil
+	}},
+	"GET /v1/apps/{app}/run/stream": {"Attend", func(ctx context.Context, c *Client) error {
+		_, err := c.Attend(ctx, "{app}", RunStart{Command: "ls"})
+		if errors.Is(err, ErrNoAttend) { // as this controller knows no WebSockets
+			return nil
+		}
+		return fmt.Errorf("not refused: %w", err)
 	}},
 	"POST /v1/apps/{app}/run":   {"Run", func(ctx context.Context, c *Client) error { _, err := c.Run(ctx, "{app}", "ls"); return err }},
 	"GET /v1/apps/{app}/config": {"Config", func(ctx context.Context, c *Client) error { _, err := c.Config(ctx, "{app}"); return err }},
@@ -102,12 +119,11 @@ var routes = map[string]struct {
 
 // notCalled are the endpoints that no method is for, and why.
 var notCalled = map[string]string{
-	"GET /healthz":                  "for who watches over the controller",
-	"POST /v1/hooks/push":           "the builder's",
-	"POST /v1/hooks/config":         "the builder's",
-	"POST /v1/hooks/build":          "the builder's",
-	"POST /v1/hooks/builds":         "the builder's",
-	"GET /v1/apps/{app}/run/stream": "not there yet",
+	"GET /healthz":          "for who watches over the controller",
+	"POST /v1/hooks/push":   "the builder's",
+	"POST /v1/hooks/config": "the builder's",
+	"POST /v1/hooks/build":  "the builder's",
+	"POST /v1/hooks/builds": "the builder's",
 }
 
 func closed(b io.Closer) {
@@ -158,7 +174,7 @@ func TestRoutes(t *testing.T) {
 	}))
 	defer srv.Close()
 	c := client(t, Options{URL: srv.URL, Token: "t"})
-	methods := map[string]bool{"URL": true} // asks nothing
+	methods := map[string]bool{"URL": true, "FollowLogs": true, "Attend": true} // no request, or more than one; tested elsewhere
 	for route, r := range routes {
 		methods[r.method] = true
 		endpoint, _, _ := strings.Cut(route, "?")
@@ -201,6 +217,12 @@ func TestNext(t *testing.T) {
 	if want := []string{"/v1/apps/?page_size=1", "/v1/apps/?page_size=1&page=2"}; err != nil || n != 2 || page.Count != 2 || !slices.Equal(asked, want) {
 		t.Errorf("%d, %v, %q", n, err, asked)
 	}
+	asked = nil
+	for _, led := range []string{"x:.example.com/v1/", "http://x/other/", "\x00"} { // nowhere else with the token
+		if _, err := Next(t.Context(), c, Page[App]{Next: &led}); err == nil || len(asked) > 0 {
+			t.Errorf("%q: %v, %q", led, err, asked)
+		}
+	}
 }
 
 // TestDocumentation: everything that is exported says what it is.
@@ -240,8 +262,10 @@ func TestDocumentation(t *testing.T) {
 		}
 	}
 	for _, v := range values {
-		if v.Doc == "" {
-			t.Errorf("%v say nothing", v.Names)
+		for _, spec := range v.Decl.Specs {
+			if spec := spec.(*ast.ValueSpec); v.Doc == "" && spec.Doc == nil && spec.Comment == nil {
+				t.Errorf("%v says nothing", spec.Names)
+			}
 		}
 	}
 	if len(funcs) < 40 {

@@ -72,6 +72,8 @@ func TestExitCodes(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("DEIS_API_VERSION", "1.7")
 		switch r.URL.Path {
+		case "/v1/apps/demo/run/stream": // Deis v1 has no such route
+			http.NotFound(w, r)
 		case "/v1/apps/demo/run":
 			_, _ = io.WriteString(w, `[7,"hi\n"]`)
 		case "/v1/apps/":
@@ -94,7 +96,7 @@ func TestExitCodes(t *testing.T) {
 		{"apps:nope", 1, "", "Found no matching command, try 'deis help'\nUsage: deis <command> [<args>...]\n"},
 		{"apps", 0, "=== Apps\n", ""},
 		{"apps extra", 1, "", "Usage: deis apps:list [options]\n"},
-		{"ps -a demo", 1, "", "Error: \n404 NOT FOUND\ndetail: Not found\n\n"},
+		{"ps -a demo", 1, "", "Error: \n404 NOT FOUND\ndetail: Not found\n\nThe controller that was asked is " + srv.URL + ".\n"},
 		{"run -a demo exit 7", 7, "Running 'exit 7'...\nhi\n", ""},
 		{"logout", 0, "Logged out\n", ""},
 		{"apps", 1, "", "Error: Not logged in. Use 'deis login' or 'deis register' to get started.\n"},
@@ -123,7 +125,7 @@ func TestPlugins(t *testing.T) {
 		expect(t, cmd, stdout, stderr, 5, want, "")
 	}
 	cmd, stdout, stderr := command(dir, "dull")
-	expect(t, cmd, stdout, stderr, 1, "", "Found no matching command, try 'deis help'\nUsage: deis <command> [<args>...]\n")
+	expect(t, cmd, stdout, stderr, 1, "", "Found no matching command, try 'deis help'\nUsage: deis <command> [<args>...]\nDid you mean 'pull'?\n")
 }
 
 // TestInterrupt: Ctrl-C during a request ends the command.
@@ -144,7 +146,7 @@ func TestInterrupt(t *testing.T) {
 		t.Error(err)
 	}
 	err := cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 || stdout.String() != "Scaling processes... but first, coffee!\n" || stderr.String() != "\n" {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || stdout.String() != "Scaling processes... but first, coffee!\n" || stderr.String() != "\nThe deploy goes on at the controller if it has begun there: follow it with 'deis ps -a demo' and 'deis logs -a demo'.\n" {
 		t.Errorf("%v, stdout %q, stderr %q", err, stdout, stderr)
 	}
 }

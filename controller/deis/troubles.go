@@ -35,7 +35,7 @@ func (c *Controller) troubled(job jobid.ID, uuid, verb string, err error) bool {
 	return true
 }
 
-// troubledOnly is troubled for a container that nothing else is done with.
+// troubledOnly is troubled and tellTroubles, for who is at one container only.
 func (c *Controller) troubledOnly(job jobid.ID, uuid, verb string, err error) {
 	if c.troubled(job, uuid, verb, err) {
 		c.tellTroubles(job.App, verb)

@@ -32,9 +32,12 @@ missing() {
   [[ $1 != test ]] || missing_for_tests
 }
 
-# missing_for_tests adds what only the tests use: a PostgreSQL and an LDAP server for the unit tests, the linter of these scripts.
+# missing_for_tests adds what only the tests use: a PostgreSQL and an LDAP server for the unit tests, the linter of these scripts, the
+# shells that complete commands of deis, what shows its manual pages.
 missing_for_tests() {
-  have shellcheck || echo shellcheck
+  local command
+  for command in shellcheck zsh fish man mandoc; do have "$command" || echo "$command"; done
+  [[ -e /usr/share/bash-completion/bash_completion ]] || echo bash-completion
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo postgresql
   have slapd || [[ -x /usr/sbin/slapd ]] || echo slapd
 }
@@ -48,6 +51,7 @@ packages() {
     docker) first_available docker-cli docker.io ;;
     compose) first_available docker-compose-v2 docker-compose-plugin docker-compose ;;
     ip | ss) echo iproute2 ;;
+    man) echo man-db ;;
     ssh) echo openssh-client ;;
     *) echo "$name" ;;
     esac

@@ -1,14 +1,16 @@
 // App is what the tests push: a web server that can be slow, and that ends as
-// its environment says when it gets SIGTERM. It can also be a worker, look for
-// what can be reached from where it runs (probe), play what is looked for
-// (listen), and try to take others' addresses (spoof). Under the name of bash
-// it is the shell of an image that has none, and knows only its own commands.
+// its environment says when it gets SIGTERM. It can also be a worker, print
+// the time (clock), look for what can be reached from where it runs (probe),
+// play what is looked for (listen), and try to take others' addresses (spoof).
+// Under the name of bash it is the shell of an image that has none, and knows
+// only its own commands.
 package main
 
 import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/signal"
@@ -28,6 +30,8 @@ func main() {
 		switch os.Args[1] {
 		case "worker":
 			work()
+		case "clock":
+			clock()
 		case "probe":
 			probe(os.Args[2:])
 			return
@@ -67,6 +71,15 @@ func work() {
 	for n := 1; ; n++ {
 		log.Printf("worked %d times", n)
 		time.Sleep(time.Second)
+	}
+}
+
+// clock prints the time in nanoseconds about fifty times a second, never in
+// step with anything.
+func clock() {
+	for {
+		fmt.Println(time.Now().UnixNano())
+		time.Sleep(10*time.Millisecond + rand.N(20*time.Millisecond))
 	}
 }
 

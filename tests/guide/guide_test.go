@@ -12,8 +12,6 @@ const pages = "../../docs/using"
 // blockless are the pages that show no command, and why.
 var blockless = map[string]string{
 	"README.md": "it lists the others",
-	"dotenv.md": "it is about a format; client/cmd's tests hold it",
-	"output.md": "it is for programs; client/cmd's tests compare it with what the client prints",
 }
 
 // TestPages reads each page: its blocks must be well formed, it must have some,

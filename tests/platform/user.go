@@ -43,7 +43,7 @@ func (p *Platform) NewUser(ctx context.Context, name, dir string) (*User, error)
 // Env is the environment of the user's commands, beside the process's own.
 func (u *User) Env() []string {
 	return []string{
-		"HOME=" + u.Home, "SSH_AUTH_SOCK=", "DEIS_PROFILE=", "GIT_CONFIG_NOSYSTEM=1", "DEIS_DRINK_OF_CHOICE=",
+		"HOME=" + u.Home, "XDG_CACHE_HOME=", "SSH_AUTH_SOCK=", "DEIS_PROFILE=", "GIT_CONFIG_NOSYSTEM=1", "DEIS_DRINK_OF_CHOICE=",
 		"PATH=" + filepath.Join(u.platform.Root, "bin") + ":" + os.Getenv("PATH"),
 		// OpenSSH takes the home from the password file, not from HOME.
 		"GIT_SSH_COMMAND=ssh -F none -i " + u.Home + "/.ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=" + u.Home + "/.ssh/known_hosts -o StrictHostKeyChecking=accept-new -o ConnectTimeout=20",

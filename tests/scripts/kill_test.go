@@ -77,14 +77,22 @@ func kill(t *testing.T, component string) {
 
 func mainPID(t *testing.T, component string) int {
 	t.Helper()
-	out, err := platform.Docker(t.Context(), "inspect", "--format", "{{.State.Pid}}", stage.Container(component))
+	pid, err := findMain(t.Context(), component)
 	must(t, err)
-	pid, err := strconv.Atoi(out)
-	must(t, err)
-	if pid <= 1 {
-		t.Fatalf("%s does not run", component)
-	}
 	return pid
+}
+
+// findMain is the id of a component's main process.
+func findMain(ctx context.Context, component string) (int, error) {
+	out, err := platform.Docker(ctx, "inspect", "--format", "{{.State.Pid}}", stage.Container(component))
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(out)
+	if err == nil && pid <= 1 {
+		err = fmt.Errorf("%s does not run", component)
+	}
+	return pid, err
 }
 
 // child finds a descendant of a process by the beginning of its title.

@@ -79,6 +79,9 @@ func TestStories(t *testing.T) {
 // TestAlone holds the stories that are about all users at once.
 func TestAlone(t *testing.T) { stories(t, "alone") }
 
+// TestCrashes holds the stories that end components.
+func TestCrashes(t *testing.T) { stories(t, "crashes") }
+
 func stories(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
@@ -86,7 +89,8 @@ func stories(t *testing.T, dir string) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example, "certificate": certificate, "https": https, "served": served,
+			"as": as, "await": await, "http": httpStatus, "state": state, "testapp": testApp, "example": example, "certificate": certificate, "https": https,
+			"served": served, "terminal": atTerminal, "crash": crash, "numbered": numbered,
 		},
 	})
 }
