@@ -24,7 +24,7 @@ const (
 	maxPause      = 5 * time.Second
 	updateTimeout = 15 * time.Second // of Update
 
-	gatherTime  = 2 * time.Millisecond  // of callers, at most
+	gatherTime  = 5 * time.Millisecond  // of callers, at most
 	freshAnswer = 20 * time.Millisecond // how long an answer of etcd shows that it is there
 )
 
@@ -49,7 +49,7 @@ type Mirror struct {
 	mu        sync.Mutex
 	asked     scope         // of the next pass
 	callers   int           // who wait for the next pass
-	served    int           // who waited for the last one
+	served    int           // who waited for the last ones; falls by one a pass
 	begun     int           // passes so far
 	succeeded int           // number of the newest one that has succeeded
 	success   chan struct{} // closed at the next success
@@ -108,9 +108,9 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}
 }
 
-// gather waits a moment for as many callers as the last pass served, if those
-// were several, so that one write to etcd, and one event to all who follow it,
-// is for all of them. Who is alone never waits.
+// gather waits a moment for as many callers as the passes before served, if
+// those were several, so that one write to etcd, and one event to all who follow
+// it, is for all of them. Who is alone for some passes never waits.
 func (m *Mirror) gather(ctx context.Context) {
 	moment := time.NewTimer(gatherTime)
 	defer moment.Stop()
@@ -187,7 +187,7 @@ func (m *Mirror) numbered(ctx context.Context) error {
 	m.begun++
 	number, over := m.begun, m.asked
 	m.asked = scope{}
-	m.served, m.callers = m.callers, 0
+	m.served, m.callers = max(m.callers, m.served-1), 0
 	m.mu.Unlock()
 
 	err := m.pass(ctx, over)
