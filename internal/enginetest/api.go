@@ -41,6 +41,7 @@ func (e *Engine) routes() http.Handler {
 	mux.HandleFunc("POST /containers/{id}/wait", e.with(e.wait))
 	mux.HandleFunc("POST /containers/{id}/resize", e.with(e.resize))
 	mux.HandleFunc("POST /containers/{id}/kill", e.with(e.kill))
+	mux.HandleFunc("GET /containers/{id}/top", e.with(e.top))
 	mux.HandleFunc("DELETE /containers/{id}", e.with(e.remove))
 	mux.HandleFunc("GET /events", e.events)
 	mux.HandleFunc("GET /images/json", e.listImages)

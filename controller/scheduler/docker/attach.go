@@ -14,12 +14,15 @@ import (
 	"github.com/deis/deis/controller/scheduler"
 	"github.com/deis/deis/internal/engine"
 	"github.com/deis/deis/internal/jobid"
+	"github.com/deis/deis/internal/retry"
 )
 
 // detachKeys are what a terminal's user would have to type to let go of the
 // container. The Engine's own, ctrl-p first, is a key that shells and editors
 // want; it takes no empty sequence.
 const detachKeys = "ctrl-^,ctrl-],ctrl-^,ctrl-],ctrl-^"
+
+const initTimeout = 2 * time.Second // from a container's start until its init has begun the command
 
 // attended makes of a one-off container's plan one that somebody attends. An
 // init of the Engine's is its first process: as that, most programs would not
@@ -158,6 +161,7 @@ func (s *Scheduler) control(ctx context.Context, id string, c deis.Control) {
 	var err error
 	switch {
 	case c.Signal != "":
+		s.awaitCommand(ctx, id)
 		err = s.engine.ContainerKill(ctx, id, "SIG"+c.Signal)
 	case c.Resize.Rows > 0 && c.Resize.Cols > 0:
 		err = s.engine.ContainerResize(ctx, id, container.ResizeOptions{Height: uint(c.Resize.Rows), Width: uint(c.Resize.Cols)})
@@ -165,6 +169,19 @@ func (s *Scheduler) control(ctx context.Context, id string, c deis.Control) {
 	if err != nil && !engine.IsNotFound(err) && !engine.IsConflict(err) {
 		s.log.Debug("command not controlled", "container", id, "err", err)
 	}
+}
+
+// awaitCommand waits a moment until the container's init has begun the command:
+// before, the kernel drops what is sent to it, as it drops for any first process
+// the signals that this does not listen to. An Engine that cannot tell is not
+// waited for.
+func (s *Scheduler) awaitCommand(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, initTimeout)
+	defer cancel()
+	_ = retry.Until(ctx, 5*time.Millisecond, func(ctx context.Context) (bool, error) {
+		top, err := s.engine.ContainerTop(ctx, id, nil)
+		return err != nil || len(top.Processes) > 1, nil
+	})
 }
 
 // taken is an output, with whether somebody takes it.

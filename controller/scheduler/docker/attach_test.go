@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +34,7 @@ func attended(t *testing.T, program func(enginetest.Attached) int) (*Scheduler, 
 func TestAttachToAFake(t *testing.T) {
 	var mu sync.Mutex
 	var did []string
-	s, _ := attended(t, func(a enginetest.Attached) int {
+	s, e := attended(t, func(a enginetest.Attached) int {
 		in, err := io.ReadAll(a.Stdin)
 		fmt.Fprintf(a.Stdout, "%s %v", in, err)
 		fmt.Fprint(a.Stderr, "err")
@@ -57,6 +58,11 @@ func TestAttachToAFake(t *testing.T) {
 	}
 	if got := strings.Join(did, ", "); got != "resize 24x80, kill SIGINT" {
 		t.Error(got)
+	}
+	// The kernel drops a signal for an init that has not begun the command.
+	looks := slices.DeleteFunc(e.Calls(), func(call string) bool { return !strings.HasSuffix(call, "/top") })
+	if len(looks) != enginetest.LooksAtInit+1 {
+		t.Errorf("signalled after %d looks at the processes", len(looks))
 	}
 }
 

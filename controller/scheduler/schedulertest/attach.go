@@ -171,6 +171,25 @@ func testAttachSignals(s *suite) {
 	}
 }
 
+// testAttachEarlySignal: one that is sent before the command runs reaches it.
+func testAttachEarlySignal(s *suite) {
+	for range 2 {
+		u := s.user("serve")
+		u.session.Control = u.early(deis.Control{Signal: "INT"})
+		u.attach(s.Context())
+		if code, err := u.end(); err != nil || code != 130 && code != 2 { // as the program's language has it
+			s.Errorf("%d %v", code, err)
+		}
+	}
+}
+
+// early is a control that somebody has used already.
+func (u *user) early(c deis.Control) <-chan deis.Control {
+	control := make(chan deis.Control, 1)
+	control <- c
+	return control
+}
+
 // testAttachBackpressure: what nobody takes is not kept anywhere.
 func testAttachBackpressure(s *suite) {
 	u := s.user("flood")

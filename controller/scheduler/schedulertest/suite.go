@@ -69,6 +69,7 @@ func Run(t *testing.T, b Backend) {
 		{"AttachInput", testAttachInput},
 		{"AttachTerminal", testAttachTerminal},
 		{"AttachSignals", testAttachSignals},
+		{"AttachEarlySignal", testAttachEarlySignal},
 		{"AttachOutputThatNobodyTakes", testAttachBackpressure},
 		{"AttachCancelled", testAttachCancelled},
 		{"AttachWithBrokenOutput", testAttachBrokenOutput},
