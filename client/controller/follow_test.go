@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/deis/deis/internal/api"
@@ -64,6 +66,11 @@ func follow(t *testing.T, h http.Handler, o FollowOptions, waits following) (lin
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	c := client(t, Options{URL: srv.URL, Token: "abc"})
+	return followed(t, c, o, waits)
+}
+
+func followed(t *testing.T, c *Client, o FollowOptions, waits following) (lines []LogLine, err error) {
+	t.Helper()
 	c.following = waits
 	for line, e := range c.FollowLogs(t.Context(), "demo", o) {
 		if err != nil {
@@ -74,6 +81,27 @@ func follow(t *testing.T, h http.Handler, o FollowOptions, waits following) (lin
 		}
 	}
 	return lines, err
+}
+
+// pipes are connections within a synctest bubble, whose clock a real network
+// does not know.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, ok := <-p
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (pipes) Close() error   { return nil }
+func (pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	p <- theirs
+	return ours, nil
 }
 
 func status(err error) int {
@@ -251,24 +279,34 @@ func TestFollowSilence(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	}
-	waits := hasty
-	waits.silence = 50 * time.Millisecond
-	lines, err := follow(t, answers(stuck, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, func(w http.ResponseWriter, r *http.Request) {
+	handler := answers(stuck, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, func(w http.ResponseWriter, r *http.Request) {
 		part("00000000000000aa-4", "", "")(w, r)
 		for range 20 { // longer than the silence, all in all
-			time.Sleep(waits.silence / 10)
+			time.Sleep(hasty.silence / 10) // of the bubble's clock
 			_, _ = io.WriteString(w, "\n")
 			_ = http.NewResponseController(w).Flush()
 		}
 		_, _ = io.WriteString(w, "two\n")
-	}, refuse(403, `{"detail":"x"}`)), FollowOptions{OnAway: func(err error) {
-		if err != errSilent {
-			t.Error(err)
+	}, refuse(403, `{"detail":"x"}`))
+	synctest.Test(t, func(t *testing.T) {
+		network := make(pipes)
+		srv := &http.Server{Handler: handler}
+		go func() { _ = srv.Serve(network) }() // until network is closed
+		c := client(t, Options{URL: "http://localhost", Token: "abc"})
+		c.http.Transport.(*http.Transport).DialContext = network.dial
+		waits := hasty
+		waits.giveUp = time.Hour
+		lines, err := followed(t, c, FollowOptions{OnAway: func(err error) {
+			if err != errSilent {
+				t.Error(err)
+			}
+		}}, waits)
+		if len(lines) != 2 || lines[1].Text != "two" || status(err) != 403 {
+			t.Errorf("%v %v", lines, err)
 		}
-	}}, waits)
-	if len(lines) != 2 || lines[1].Text != "two" || status(err) != 403 {
-		t.Errorf("%v %v", lines, err)
-	}
+		close(network)
+		_ = srv.Close()
+	})
 }
 
 // TestFollowLeft: who leaves the loop, or ends the context, ends the request.

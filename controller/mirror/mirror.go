@@ -66,7 +66,7 @@ func New(records Records, kv *etcd.KV, log *slog.Logger, metrics prometheus.Regi
 			Name: "deis_controller_mirror_passes_total", Help: "Comparisons of etcd with the records.",
 		}, []string{"outcome"}),
 		changes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "deis_controller_mirror_changes_total", Help: "Keys that were set or removed in etcd.",
+			Name: "deis_controller_mirror_changes_total", Help: "Changes of keys written to etcd, also such as changed nothing.",
 		}),
 		wake:    make(chan struct{}, 1),
 		success: make(chan struct{}),
@@ -207,8 +207,8 @@ func (m *Mirror) numbered(ctx context.Context) error {
 	return nil
 }
 
-// Answers is nil if etcd answers, or has done so just now: of many who ask at
-// once only one waits for it.
+// Answers is nil if etcd answers, or has done so just now, as it has while the
+// mirror is busy: then nobody waits for it once more.
 func (m *Mirror) Answers(ctx context.Context) error {
 	if time.Since(time.Unix(0, m.answered.Load())) < freshAnswer {
 		return nil

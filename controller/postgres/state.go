@@ -38,29 +38,22 @@ func (db *DB) State(ctx context.Context, settings []string, parts ...deis.Part) 
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 	batch := new(pgx.Batch)
-	named := namesOf(parts)
-	read := func(kind deis.PartKind, queue func(only string, args pgx.NamedArgs), column string) {
-		if len(parts) == 0 {
-			queue("", pgx.NamedArgs{"settings": settings})
-		} else if names := named[kind]; len(names) > 0 {
-			queue(" AND "+column+" = ANY (@names)", pgx.NamedArgs{"settings": settings, "names": names})
-		}
-	}
-	read(deis.PartApp, func(only string, args pgx.NamedArgs) {
+	if only, args, ok := narrow(parts, deis.PartApp, "id"); ok {
 		collect(batch, &apps, pgx.RowTo[string], stateApps+only, args)
-	}, "id")
-	read(deis.PartDomain, func(only string, args pgx.NamedArgs) {
+	}
+	if only, args, ok := narrow(parts, deis.PartDomain, "d.domain"); ok {
 		collect(batch, &domains, pgx.RowToStructByNameLax[deis.Domain], stateDomains+only, args)
-	}, "d.domain")
-	read(deis.PartKey, func(only string, args pgx.NamedArgs) {
+	}
+	if only, args, ok := narrow(parts, deis.PartKey, "k.fingerprint"); ok {
 		collect(batch, &keys, pgx.RowToStructByNameLax[deis.Key], stateKeys+only, args)
-	}, "k.fingerprint")
-	read(deis.PartCert, func(only string, args pgx.NamedArgs) {
+	}
+	if only, args, ok := narrow(parts, deis.PartCert, "common_name"); ok {
 		collect(batch, &certs, pgx.RowToStructByName[deis.Pair], stateCerts+only, args)
-	}, "common_name")
-	read(deis.PartConfig, func(only string, args pgx.NamedArgs) {
+	}
+	if only, args, ok := narrow(parts, deis.PartConfig, "a.id"); ok {
+		args["settings"] = settings
 		collect(batch, &configs, pgx.RowToStructByNameLax[deis.Config], stateConfigs+only, args)
-	}, "a.id")
+	}
 	if batch.Len() == 1 { // a statement alone sees one moment
 		err = db.pool.SendBatch(ctx, batch).Close()
 		return apps, domains, keys, certs, configs, translate(err)
@@ -79,11 +72,18 @@ func collect[T any](b *pgx.Batch, into *[]T, scan pgx.RowToFunc[T], sql string, 
 	})
 }
 
-// namesOf sorts parts by their kinds.
-func namesOf(parts []deis.Part) map[deis.PartKind][]string {
-	names := map[deis.PartKind][]string{}
-	for _, p := range parts {
-		names[p.Kind] = append(names[p.Kind], p.Name)
+// narrow is what a statement has behind it so that it reads only the records of
+// a kind that parts name, all if there are no parts. If they name none it need
+// not be asked.
+func narrow(parts []deis.Part, kind deis.PartKind, column string) (only string, args pgx.NamedArgs, ok bool) {
+	if len(parts) == 0 {
+		return "", pgx.NamedArgs{}, true
 	}
-	return names
+	var names []string
+	for _, p := range parts {
+		if p.Kind == kind {
+			names = append(names, p.Name)
+		}
+	}
+	return " AND " + column + " = ANY (@names)", pgx.NamedArgs{"names": names}, len(names) > 0
 }
